@@ -1,0 +1,72 @@
+import type { TokenEndpointAuthMethod } from '../domain/client.ts'
+import type { Route } from '../domain/route.ts'
+import type { Secret } from '../domain/secret.ts'
+
+/** A validated gateway.yaml: every value parsed, every reference resolved, every duration in ms. */
+export interface GatewayConfig {
+  /** The issuer (RFC 8414 §2): scheme, host and port only, no trailing slash. */
+  readonly publicUrl: string
+  readonly listen: ListenAddress
+  readonly operations: { readonly listen: ListenAddress }
+  /** Peers (addresses or CIDRs) whose X-Forwarded-For is believed; empty by default. */
+  readonly trustedProxies: readonly string[]
+  /** Browser origins that may call the routes besides loopback ones and our own. */
+  readonly allowedOrigins: readonly string[]
+  readonly database: { readonly kind: 'sqlite'; readonly file: string }
+  /** The newest first. */
+  readonly encryptionKeys: readonly [Secret, ...Secret[]]
+  readonly providers: readonly ProviderConfig[]
+  readonly routes: readonly Route[]
+  readonly clients: {
+    readonly registration: 'open' | 'off'
+    readonly static: readonly StaticClientConfig[]
+  }
+  readonly tokens: {
+    readonly accessTtlMs: number
+    readonly refreshIdleTtlMs: number
+    readonly refreshTtlMs: number
+    readonly refreshGraceMs: number
+  }
+  /** What is allowed but deserves a line in the log at start. */
+  readonly warnings: readonly string[]
+}
+
+export interface ListenAddress {
+  readonly host: string
+  readonly port: number
+}
+
+export type ProviderConfig =
+  | {
+      readonly type: 'oidc'
+      readonly name: string
+      readonly issuer: string
+      readonly clientId: string
+      readonly clientSecret?: Secret
+      readonly scopes: readonly string[]
+      /** Claim that lists groups. */
+      readonly groupsClaim: string
+    }
+  | {
+      readonly type: 'password'
+      readonly name: string /** scrypt hashes by user name */
+      readonly users: ReadonlyMap<string, Secret>
+    }
+
+export interface StaticClientConfig {
+  readonly clientId: string
+  readonly clientName?: string
+  readonly redirectUris: readonly string[]
+  readonly tokenEndpointAuthMethod: TokenEndpointAuthMethod
+  readonly clientSecret?: Secret
+}
+
+/** One thing wrong with a configuration file: where it is, what is wrong, what to write instead. Never holds a secret. */
+export interface ConfigProblem {
+  /** 1-based line in the file. */
+  readonly line: number
+  /** Such as `routes./github.credential.kind`; empty for the file as a whole. */
+  readonly path: string
+  readonly problem: string
+  readonly fix: string
+}

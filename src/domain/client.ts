@@ -1,0 +1,38 @@
+/** How a client proves itself at the token endpoint (RFC 6749 §2.3, RFC 7591 §2). */
+export type TokenEndpointAuthMethod = 'none' | 'client_secret_basic' | 'client_secret_post'
+
+export const TOKEN_ENDPOINT_AUTH_METHODS: readonly TokenEndpointAuthMethod[] = [
+  'none',
+  'client_secret_basic',
+  'client_secret_post',
+]
+export const GRANT_TYPES = ['authorization_code', 'refresh_token'] as const
+
+/** An MCP client, wherever its record comes from. */
+export interface Client {
+  readonly clientId: string
+  /** `registered` by itself (RFC 7591) or `static`, declared by the operator. */
+  readonly origin: 'registered' | 'static'
+  /** What it calls itself, cleaned for display; nobody vouches for it. */
+  readonly clientName?: string
+  readonly redirectUris: readonly string[]
+  readonly tokenEndpointAuthMethod: TokenEndpointAuthMethod
+  /** SHA-256 (base64url) of the client secret; absent for public clients. */
+  readonly secretHash?: string
+  readonly grantTypes: readonly string[]
+  readonly applicationType: 'native' | 'web'
+  readonly clientUri?: string
+  readonly scope?: string
+  /** ms since 1970. */
+  readonly createdAt: number
+}
+
+/** Control, bidirectional and invisible characters, with which a name could pretend to be another. */
+const DECEPTIVE = /[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Zl}\p{Zp}]/gu
+const MAX_NAME_LENGTH = 100
+
+/** `name` as it may be shown to people (RFC 7591 §5): one line, nothing invisible, 100 characters at most. */
+export function displayName(name: string): string {
+  const clean = name.toWellFormed().replaceAll(DECEPTIVE, ' ').replaceAll(/\s+/g, ' ').trim()
+  return [...clean].slice(0, MAX_NAME_LENGTH).join('')
+}

@@ -1,0 +1,62 @@
+import { GRANT_TYPES, TOKEN_ENDPOINT_AUTH_METHODS } from './client.ts'
+import type { Route } from './route.ts'
+
+/** Path prefix of RFC 9728 §3.1. */
+export const PROTECTED_RESOURCE_PATH = '/.well-known/oauth-protected-resource'
+
+/** Where the metadata of a route is published (RFC 9728 §3.1): the well-known part goes between host and path. */
+export function protectedResourceMetadataUrl(issuer: string, route: Pick<Route, 'path'>): string {
+  return `${issuer}${PROTECTED_RESOURCE_PATH}${route.path}`
+}
+
+/** The protected resource metadata of a route (RFC 9728 §2); `offline_access` never appears in it. */
+export function protectedResourceMetadata(issuer: string, route: Route): Record<string, unknown> {
+  return {
+    resource: route.resource,
+    authorization_servers: [issuer],
+    scopes_supported: route.scopes,
+    bearer_methods_supported: ['header'],
+    resource_name: route.title,
+  }
+}
+
+/** The authorization server metadata (RFC 8414 §2, RFC 9207 §3), the same for every route. */
+export function authorizationServerMetadata(
+  issuer: string,
+  options: { readonly scopes: readonly string[]; readonly registration: boolean },
+): Record<string, unknown> {
+  return {
+    issuer,
+    authorization_endpoint: `${issuer}/authorize`,
+    token_endpoint: `${issuer}/token`,
+    ...(options.registration ? { registration_endpoint: `${issuer}/register` } : {}),
+    revocation_endpoint: `${issuer}/revoke`,
+    revocation_endpoint_auth_methods_supported: TOKEN_ENDPOINT_AUTH_METHODS,
+    scopes_supported: [...options.scopes, 'offline_access'],
+    response_types_supported: ['code'],
+    response_modes_supported: ['query'],
+    grant_types_supported: GRANT_TYPES,
+    token_endpoint_auth_methods_supported: TOKEN_ENDPOINT_AUTH_METHODS,
+    code_challenge_methods_supported: ['S256'],
+    authorization_response_iss_parameter_supported: true,
+  }
+}
+
+/** Why a request is challenged; without one the request simply had no token (RFC 6750 §3.1). */
+export interface ChallengeError {
+  readonly error: 'invalid_token' | 'insufficient_scope'
+  readonly description: string
+}
+
+/**
+ * The one `WWW-Authenticate` line of a 401 (RFC 6750 §3, RFC 9728 §5.1). Values come from configuration and constants
+ * only and hold no quotes, backslashes or commas, which real clients' parsers cannot read.
+ */
+export function bearerChallenge(issuer: string, route: Route, failure?: ChallengeError): string {
+  const attributes = [
+    ...(failure ? [`error="${failure.error}"`, `error_description="${failure.description}"`] : []),
+    `resource_metadata="${protectedResourceMetadataUrl(issuer, route)}"`,
+    `scope="${route.scopes.join(' ')}"`,
+  ]
+  return `Bearer ${attributes.join(', ')}`
+}

@@ -1,0 +1,27 @@
+/**
+ * This user allowed this client on this route with these scopes: the unit of everything. Codes, access tokens, refresh
+ * generations and credentials hang on it. Nothing is ever keyed by (client, user): installations share client ids.
+ */
+export interface Grant {
+  readonly id: string
+  readonly clientId: string
+  readonly routePath: string
+  readonly resource: string
+  readonly scopes: readonly string[]
+  /** The {@link Identity}, sealed by the vault. */
+  readonly sealedIdentity: string
+  /** `pending` until its code is redeemed; `revoked` is final. */
+  readonly status: 'pending' | 'active' | 'revoked'
+  /** Generation of the newest refresh token, 0 while pending. */
+  readonly generation: number
+  /** When the newest refresh token was issued, ms since 1970. */
+  readonly rotatedAt: number
+  readonly createdAt: number
+  /** The absolute end, however often it is refreshed, ms since 1970. */
+  readonly expiresAt: number
+}
+
+/** When the grant's newest refresh token stops working: idle for too long, or at the absolute end (RFC 9700 §4.14.2). */
+export function refreshDeadline(grant: Pick<Grant, 'rotatedAt' | 'expiresAt'>, idleTtlMs: number): number {
+  return Math.min(grant.expiresAt, grant.rotatedAt + idleTtlMs)
+}

@@ -1,0 +1,29 @@
+import type { AuthorizationRequest } from './authorization-request.ts'
+
+/** What every stage of one authorization carries through one browser. */
+interface Carried {
+  readonly request: AuthorizationRequest
+}
+
+/** The user is being asked. Nothing that a callback would accept exists yet (MCP: state only after consent). */
+export interface ConsentStage extends Carried {
+  readonly stage: 'consent'
+}
+
+/** The user approved and is at the provider. */
+export interface SignInStage extends Carried {
+  readonly stage: 'sign-in'
+  readonly routePath: string
+  readonly provider: string
+  /** SHA-256 of the random half of `state` that the provider will send back. */
+  readonly stateHash: string
+  /** SHA-256 of the cookie of the browser that approved. */
+  readonly browserHash: string
+  /** What the provider needs again when the user returns: nonce and PKCE verifier. */
+  readonly continuation: Readonly<Record<string, string>>
+  /** Failed password attempts so far. */
+  readonly attempts: number
+}
+
+/** An AuthorizationRequest travelling in one browser, a union by stage. */
+export type Interaction = ConsentStage | SignInStage

@@ -1,0 +1,54 @@
+import type { ProviderTokens } from '../domain/credential.ts'
+import type { Identity } from '../domain/identity.ts'
+import type { Secret } from '../domain/secret.ts'
+
+/** Where the user goes to sign in, and what must be kept (sealed) until the return: nonce, PKCE verifier. */
+export interface BeginSignIn {
+  readonly location: string
+  readonly continuation: Readonly<Record<string, string>>
+}
+
+/** A user who has come back: the query of the callback, or the fields of our own sign-in form. */
+export interface SignInReturn {
+  /** The callback URL as configured, with the query as it arrived. */
+  readonly url: URL
+  /** Fields of the sign-in form; only for providers with `entry: 'form'`. */
+  readonly form?: { readonly username: string; readonly password: Secret }
+  readonly state: string
+  readonly continuation: Readonly<Record<string, string>>
+}
+
+/**
+ * How a sign-in ended. `reason` is for the log only. `refused`: the answer cannot be trusted. `wrong_password`: the user
+ * may try again. `denied`: the user or the provider said no. `unavailable`: nobody's fault, later it may work.
+ */
+export type SignInOutcome =
+  | { readonly outcome: 'signed-in'; readonly identity: Identity; readonly tokens?: ProviderTokens }
+  | { readonly outcome: 'wrong_password' }
+  | { readonly outcome: 'denied' | 'refused' | 'unavailable'; readonly reason: string }
+
+/** How a refresh ended. `dead`: the provider says invalid_grant, for ever. `misconfigured`: it refuses us, not the user. */
+export type RefreshOutcome =
+  | { readonly outcome: 'refreshed'; readonly tokens: ProviderTokens }
+  | { readonly outcome: 'dead' | 'misconfigured' | 'unavailable'; readonly reason: string }
+
+/**
+ * A place where people sign in, and whose tokens we may hold. Implementations pass `test/ports/provider.suite.ts`.
+ * No method throws for anything the provider or the user does; outcomes are values.
+ */
+export interface Provider {
+  readonly name: string
+  /** `redirect`: the user leaves for the provider. `form`: our own page asks for user name and password. */
+  readonly entry: 'redirect' | 'form'
+  /**
+   * Prepares a sign-in. `state` comes back unchanged in the callback. Resolves to `unavailable` when the provider's
+   * metadata cannot be read.
+   */
+  begin(
+    state: string,
+    callbackUrl: string,
+  ): Promise<BeginSignIn | { readonly outcome: 'unavailable'; readonly reason: string }>
+  finish(back: SignInReturn): Promise<SignInOutcome>
+  /** Absent where the provider has no refresh tokens. */
+  refresh?(refreshToken: Secret): Promise<RefreshOutcome>
+}

@@ -1,0 +1,154 @@
+import type { Client } from '../domain/client.ts'
+import type { Grant } from '../domain/grant.ts'
+
+/** An {@link Interaction} at rest: its content is sealed, its version is the fence of every step. */
+export interface InteractionRow {
+  readonly id: string
+  readonly version: number
+  readonly sealed: string
+  /** ms since 1970. */
+  readonly expiresAt: number
+}
+
+/** An authorization code at rest (RFC 6749 §4.1.2): what its redemption must repeat. */
+export interface CodeRow {
+  readonly hash: string
+  readonly grantId: string
+  readonly clientId: string
+  readonly redirectUri: string
+  readonly codeChallenge: string
+  /** ms since 1970. */
+  readonly expiresAt: number
+}
+
+/** A code as found: `redeemedAt` (ms since 1970) once it was used. */
+export interface FoundCode extends CodeRow {
+  readonly redeemedAt?: number
+}
+
+/** An access token at rest. */
+export interface AccessRow {
+  readonly hash: string
+  readonly grantId: string
+  readonly scopes: readonly string[]
+  /** ms since 1970. */
+  readonly expiresAt: number
+}
+
+/** A sealed credential. `version` fences refreshes; `grantId` is set for those that belong to one grant. */
+export interface CredentialRow {
+  readonly id: string
+  readonly grantId?: string
+  readonly version: number
+  readonly sealed: string
+  /** When the provider's token ends, ms since 1970; absent when it does not say. */
+  readonly expiresAt?: number
+  /** `dead` is a tombstone: it was refused by its provider and is never sent again. */
+  readonly state: 'live' | 'dead'
+}
+
+/** Everything the check of one request needs, in one read. */
+export interface FoundAccess {
+  readonly access: AccessRow
+  readonly grant: Grant
+  readonly credential?: CredentialRow
+}
+
+/** What became invalid: caches in this process drop what they hold of it. */
+export type Change =
+  | { readonly kind: 'access'; readonly hash: string }
+  | { readonly kind: 'grant'; readonly grantId: string }
+  | { readonly kind: 'credential'; readonly credentialId: string }
+
+/**
+ * What Gatehouse remembers, as atomic verbs that say who won. No verb exposes a transaction. A verb that has resolved is
+ * durable; one that rejects ({@link StoreUnavailable}) may or may not have happened, and callers must fail closed.
+ * All times are milliseconds since 1970 and are passed in. Implementations pass `test/ports/store.suite.ts`.
+ */
+export interface Store {
+  createClient(client: Client): Promise<void>
+  findClient(clientId: string): Promise<Client | undefined>
+
+  openInteraction(row: InteractionRow): Promise<void>
+  /** An interaction that is unexpired, or undefined. */
+  findInteraction(id: string, now: number): Promise<InteractionRow | undefined>
+  /** Replaces the content if nobody else has moved it since `fromVersion`; the version grows by one. */
+  advanceInteraction(id: string, fromVersion: number, sealed: string, now: number): Promise<'won' | 'gone'>
+  /** Removes it; of any number of concurrent callers exactly one gets true. */
+  takeInteraction(id: string, fromVersion: number, now: number): Promise<boolean>
+
+  /** Stores grant, code and credential together or not at all. */
+  createGrant(grant: Grant, code: CodeRow, credential?: CredentialRow): Promise<void>
+  findCode(hash: string): Promise<FoundCode | undefined>
+  findGrant(grantId: string): Promise<Grant | undefined>
+  /** The credential that belongs to a grant, dead ones included. */
+  findCredential(grantId: string): Promise<CredentialRow | undefined>
+  /**
+   * Marks the code used, activates its grant at generation 1 and stores the access token, all or nothing.
+   * `redeemed` goes to exactly one caller; `replayed` says when the winner was; `unknown` covers expired and revoked.
+   */
+  redeemCode(
+    hash: string,
+    access: AccessRow,
+    now: number,
+  ): Promise<
+    | { readonly outcome: 'redeemed' }
+    | { readonly outcome: 'replayed'; readonly redeemedAt: number }
+    | { readonly outcome: 'unknown' }
+  >
+  /**
+   * Rotates a refresh token (RFC 9700 §4.14.2). Presenting the current generation advances it (`rotated`); presenting
+   * the one before within `graceMs` of the rotation answers `retried`; anything else is `reused` and changes nothing.
+   * `rotated` and `retried` store the access token. A grant that is not active is `gone`.
+   */
+  advanceGeneration(
+    grantId: string,
+    from: number,
+    access: AccessRow,
+    now: number,
+    graceMs: number,
+  ): Promise<'rotated' | 'retried' | 'reused' | 'gone'>
+
+  /** The access token with its grant and live or dead credential; revoked and expired ones are found as they are. */
+  findAccess(hash: string): Promise<FoundAccess | undefined>
+  revokeAccess(hash: string): Promise<void>
+  /** Ends the grant with all its tokens, codes and its own credential; true for the caller that did it. */
+  revokeGrant(grantId: string): Promise<boolean>
+
+  /** Takes the right to refresh version `version` until `leaseUntil`; an older lease that has run out can be taken over. */
+  claimRefresh(credentialId: string, version: number, now: number, leaseUntil: number): Promise<'won' | 'lost'>
+  /** Stores a refreshed credential if `version` is still current; the version grows by one and the lease ends. */
+  replaceCredential(
+    credentialId: string,
+    version: number,
+    sealed: string,
+    expiresAt: number | undefined,
+  ): Promise<'won' | 'lost'>
+  /** Ends a lease without a result, so that the next caller need not wait for it to run out. */
+  releaseRefresh(credentialId: string, version: number): Promise<void>
+  /** Leaves a tombstone if `version` is still current. */
+  killCredential(credentialId: string, version: number): Promise<'won' | 'lost'>
+
+  /** Stores `value` under `name` unless something is there; returns what is there afterwards. */
+  rememberOnce(name: string, value: string): Promise<string>
+  /**
+   * Deletes what has ended before `now`, `limit` rows at most of each kind: interactions, codes, access tokens, pending
+   * grants whose code expired, revoked grants and those past their end. Returns how many rows went.
+   */
+  deleteExpired(now: number, limit: number): Promise<number>
+  /** Calls `listener` after every change that this process makes or hears of. Returns the way to stop it. */
+  subscribe(listener: (change: Change) => void): () => void
+  /** Resolves when a request could be honoured right now. */
+  ping(): Promise<void>
+  close(): Promise<void>
+}
+
+/** The database could not do what was asked; the caller answers 503 and lets nothing through. */
+export class StoreUnavailable extends Error {
+  override readonly name = 'StoreUnavailable'
+}
+
+/** The database cannot be opened at all; the message says what to do about it. The process exits with 2. */
+export class StoreRefused extends Error {
+  override readonly name = 'StoreRefused'
+}

@@ -1,0 +1,106 @@
+import { createHash, hkdfSync } from 'node:crypto'
+import { FlattenedEncrypt, flattenedDecrypt } from 'jose'
+import type { Secret } from './domain/secret.ts'
+
+/** What a sealed value is for; it opens only under the same purpose and the same owner. */
+export interface SealContext {
+  readonly purpose: 'interaction' | 'identity' | 'provider-tokens' | 'key-check'
+  /** The row, and where there is one the route, it belongs to: a value moved elsewhere does not open. */
+  readonly owner: readonly string[]
+}
+
+/** The only holder of keys: seals what must be read again, derives what must be recognised again. */
+export interface Vault {
+  seal(plain: string, context: SealContext): Promise<string>
+  /** Throws {@link CannotOpen} when no configured key opens it in this context. */
+  open(sealed: string, context: SealContext): Promise<string>
+  /** Keys of the refresh-token MAC, the newest first. */
+  readonly refreshMacKeys: readonly [Uint8Array, ...Uint8Array[]]
+  /** Keys of the form proofs (CSRF), the newest first. */
+  readonly browserProofKeys: readonly [Uint8Array, ...Uint8Array[]]
+}
+
+/** A sealed value that no configured key opens: another key, another row, or a changed byte. */
+export class CannotOpen extends Error {
+  override readonly name = 'CannotOpen'
+}
+
+interface DerivedKeys {
+  readonly keyId: string
+  readonly seal: Uint8Array
+  readonly refreshMac: Uint8Array
+  readonly browserProof: Uint8Array
+}
+
+const KEY_BYTES = 32
+
+/**
+ * The 32 bytes of an encryption key as written in gateway.yaml: the form that `gatehouse new-key` prints, or 32 bytes
+ * in base64, base64url or hex. Undefined for anything else.
+ */
+export function parseEncryptionKey(text: string): Uint8Array | undefined {
+  const bare = text.trim().replace(/^mgh_key_/, '')
+  if (/^[0-9a-fA-F]{64}$/.test(bare)) return Buffer.from(bare, 'hex')
+  if (!/^[A-Za-z0-9+/_-]{43}=?$/.test(bare)) return undefined
+  const bytes = Buffer.from(bare, 'base64')
+  return bytes.length === KEY_BYTES ? bytes : undefined
+}
+
+/**
+ * A vault over `keys`, the newest first: the first seals, all open, so that keys rotate without losing anything.
+ * Values are JWE (RFC 7516) with A256GCM and a random 96-bit nonce; the context is authenticated, not stored.
+ * Throws when a key is not 32 bytes.
+ */
+export function createVault(keys: readonly [Secret, ...Secret[]]): Vault {
+  const [newest, ...older] = keys.map(deriveKeys)
+  if (!newest) throw new Error('a vault needs a key')
+  const all = [newest, ...older]
+  return {
+    async seal(plain, context) {
+      const jwe = await new FlattenedEncrypt(new TextEncoder().encode(plain))
+        .setProtectedHeader({ alg: 'dir', enc: 'A256GCM', kid: newest.keyId })
+        .setAdditionalAuthenticatedData(bind(context))
+        .encrypt(newest.seal)
+      return [jwe.protected, jwe.iv, jwe.ciphertext, jwe.tag].join('.')
+    },
+    async open(sealed, context) {
+      const [header = '', iv = '', ciphertext = '', tag = ''] = sealed.split('.')
+      const aad = Buffer.from(bind(context)).toString('base64url')
+      try {
+        const { plaintext } = await flattenedDecrypt(
+          { protected: header, iv, ciphertext, tag, aad },
+          (protectedHeader) => {
+            const key = all.find((candidate) => candidate.keyId === protectedHeader?.kid)
+            if (!key) throw new CannotOpen('sealed with a key that is not configured')
+            return key.seal
+          },
+          { keyManagementAlgorithms: ['dir'], contentEncryptionAlgorithms: ['A256GCM'] },
+        )
+        return new TextDecoder().decode(plaintext)
+      } catch (cause) {
+        throw cause instanceof CannotOpen
+          ? cause
+          : new CannotOpen('changed, moved or sealed for something else', { cause })
+      }
+    },
+    refreshMacKeys: [newest.refreshMac, ...older.map((key) => key.refreshMac)],
+    browserProofKeys: [newest.browserProof, ...older.map((key) => key.browserProof)],
+  }
+}
+
+function deriveKeys(secret: Secret): DerivedKeys {
+  const master = parseEncryptionKey(secret.reveal())
+  if (!master) throw new Error('an encryption key must be 32 bytes')
+  const derive = (use: string) => new Uint8Array(hkdfSync('sha256', master, '', `gatehouse ${use}`, KEY_BYTES))
+  return {
+    keyId: createHash('sha256').update(derive('key id')).digest('base64url').slice(0, 8),
+    seal: derive('seal'),
+    refreshMac: derive('refresh token'),
+    browserProof: derive('browser proof'),
+  }
+}
+
+/** JSON keeps the parts apart, whatever characters they hold. */
+function bind(context: SealContext): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify([context.purpose, ...context.owner]))
+}
