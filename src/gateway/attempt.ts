@@ -1,0 +1,160 @@
+import { type Exchange, type ForwardOutcome, failedBeforeAnswer, reasonOf } from './exchange.ts'
+import type { OpenExchange, OpenExchanges } from './open-exchanges.ts'
+import { announcesMoreThan, BodyTooLargeError, streamedBody } from './request-body.ts'
+import { type ResponseWriter, responseWriter } from './response-writer.ts'
+import type { DispatchController, DispatchHandler, Upstream } from './upstreams.ts'
+
+export interface AttemptLimits {
+  readonly answerTimeoutMs: number
+  readonly maxBodyBytes: number
+}
+
+/** Methods whose body is not forwarded: their semantics define none (RFC 9110 §9.3, B232). */
+const WITHOUT_BODY = new Set(['GET', 'HEAD', 'DELETE'])
+
+/** Sends the exchange to `upstream` once and streams the answer back. Redirects are reported, not followed. */
+export function attempt(
+  exchange: Exchange,
+  upstream: Upstream,
+  limits: AttemptLimits,
+  open: OpenExchanges,
+): Promise<ForwardOutcome> {
+  if (exchange.response.destroyed) return Promise.resolve({ kind: 'client_gone' })
+  if (exchange.body === 'stream' && announcesMoreThan(exchange.request, limits.maxBodyBytes)) {
+    exchange.response.shouldKeepAlive = false
+    return Promise.resolve({ kind: 'body_too_large' })
+  }
+  return new Promise((resolve) => start(exchange, upstream, limits, open, resolve))
+}
+
+function start(
+  exchange: Exchange,
+  upstream: Upstream,
+  limits: AttemptLimits,
+  open: OpenExchanges,
+  resolve: (outcome: ForwardOutcome) => void,
+): void {
+  const { request, response } = exchange
+  const method = request.method ?? 'GET'
+  const bodyless = WITHOUT_BODY.has(method)
+  const streams = exchange.body === 'stream' && !bodyless
+  // GET and subscriptions/listen have no natural end; any other event stream ends with its result.
+  const endless = method === 'GET' || request.headers['mcp-method'] === 'subscriptions/listen'
+  let settled = false
+  let winding = false
+  let controller: DispatchController | undefined
+  let writer: ResponseWriter | undefined
+
+  if (exchange.body === 'stream' && bodyless) request.resume()
+  const body = streams ? streamedBody(request, limits.maxBodyBytes) : undefined
+
+  function settle(outcome: ForwardOutcome): void {
+    if (settled) return
+    settled = true
+    response.off('close', onClientGone)
+    open.remove(entry)
+    // What the client has still to send of its body must never be read as the next request (B235).
+    if (!request.complete) response.shouldKeepAlive = false
+    body?.stop()
+    resolve(outcome)
+  }
+
+  /** For every end except that of the upstream's own answer. */
+  function abandon(outcome: ForwardOutcome): void {
+    settle(outcome)
+    controller?.abort(new AbandonedError())
+  }
+
+  function onClientGone(): void {
+    abandon({ kind: 'client_gone' })
+  }
+
+  const entry: OpenExchange = {
+    owner: exchange.owner,
+    wind() {
+      winding = endless
+      if (endless && (!writer?.begun() || writer.atEventBoundary())) entry.cut()
+    },
+    cut() {
+      const written = writer?.begun() === true
+      if (writer && written) {
+        if (writer.atEventBoundary()) writer.end()
+        else writer.breakOff()
+      }
+      abandon({ kind: 'cut', written })
+    },
+  }
+
+  const handler: DispatchHandler = {
+    onRequestStart(started) {
+      // Ended while it waited for a connection, or about to be sent a second time: neither may reach the server.
+      if (settled || controller) started.abort(new AbandonedError())
+      else controller = started
+    },
+    onResponseStart(_, status, headers) {
+      if (status < 200) return
+      if (status === 401) return abandon({ kind: 'credential_refused' })
+      if (status >= 300 && status < 400 && status !== 304) {
+        return abandon({ kind: 'redirected', status, location: headers.location?.toString() })
+      }
+      writer = responseWriter(request, response, { status, headers, extraHeaders: exchange.extraResponseHeaders })
+      if (writer.begun()) response.on('drain', () => controller?.resume())
+    },
+    onResponseData(current, chunk) {
+      if (writer?.write(chunk) === false) current.pause()
+      if (winding && writer?.atEventBoundary()) entry.cut()
+    },
+    onResponseEnd() {
+      if (settled || !writer) return
+      writer.end()
+      settle({ kind: 'answered', status: response.statusCode, bytes: writer.bytes })
+    },
+    onResponseError(_, error) {
+      if (settled) return
+      if (writer?.begun()) {
+        writer.breakOff()
+        settle({ kind: 'broken_off', status: response.statusCode, bytes: writer.bytes, reason: reasonOf(error) })
+      } else {
+        const tooLarge = error instanceof BodyTooLargeError
+        settle(tooLarge ? { kind: 'body_too_large' } : failedBeforeAnswer(error, controller !== undefined))
+      }
+    },
+  }
+
+  response.on('error', ignore)
+  response.on('close', onClientGone)
+  open.add(entry)
+  // A forwarder that is draining may have ended it at once.
+  if (settled) return
+  upstream.pool.dispatch(
+    {
+      method,
+      path: pathWithQuery(upstream, exchange.query),
+      headers: streams ? withLength(exchange) : exchange.headers,
+      body: bodyless ? null : (body?.stream ?? (exchange.body instanceof Buffer ? exchange.body : null)),
+      headersTimeout: method === 'GET' ? 0 : limits.answerTimeoutMs,
+      bodyTimeout: 0,
+    },
+    handler,
+  )
+}
+
+/** The reason for aborting an upstream request whose outcome is already known; nobody sees it. */
+class AbandonedError extends Error {
+  override readonly name = 'AbandonedError'
+}
+
+/** A write that loses a race against the client's leaving; `close` tells us everything. */
+function ignore(): void {}
+
+function pathWithQuery(upstream: Upstream, query: string): string {
+  const own = upstream.url.search
+  if (query === '') return upstream.path + own
+  return `${upstream.path}${own === '' ? '?' : `${own}&`}${query}`
+}
+
+/** A body of known length is framed by it; Node has already checked that exactly so many bytes come (RFC 9112 §6.3). */
+function withLength(exchange: Exchange): Exchange['headers'] {
+  const length = exchange.request.headers['content-length']
+  return length === undefined ? exchange.headers : { ...exchange.headers, 'content-length': length }
+}

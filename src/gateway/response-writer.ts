@@ -1,0 +1,113 @@
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import { eventBoundary } from './event-boundary.ts'
+import { clientHeaders, isEventStream } from './headers.ts'
+
+/** An answer with a known length up to this many bytes is collected and leaves in one write. */
+const COLLECTED_BYTES = 64 * 1024
+/** Idle before the kernel asks whether a silent client is still there (C34). */
+const TCP_KEEP_ALIVE_MS = 60_000
+
+/** What the MCP server answered, before its body. */
+export interface AnswerHead {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  readonly extraHeaders: Readonly<Record<string, string>>
+}
+
+/** Writes one answer to the client. */
+export interface ResponseWriter {
+  /** Body bytes taken so far. */
+  readonly bytes: number
+  /** Whether the client has seen the status line. */
+  begun(): boolean
+  /** Takes a piece of the body; false asks the caller to pause until the response drains. */
+  write(chunk: Buffer): boolean
+  /** The answer is complete. */
+  end(): void
+  /** Ends the client's connection so that no client can take the answer for complete (P-69). */
+  breakOff(): void
+  /** Whether an event stream could end here without cutting an event in two. */
+  atEventBoundary(): boolean
+  readonly isEventStream: boolean
+}
+
+/**
+ * Starts the client's answer. Event streams and answers of unknown or larger length are begun at once, so that a quiet
+ * stream delivers its status (P-60); small ones wait for their body. Throws if the headers cannot be sent.
+ */
+export function responseWriter(request: IncomingMessage, response: ServerResponse, head: AnswerHead): ResponseWriter {
+  const headers = clientHeaders(head.headers, head.extraHeaders)
+  // An answer that overtakes its request: what is still to come must never be read as the next request (B235).
+  if (!request.complete) response.shouldKeepAlive = false
+  if (isEventStream(head.headers['content-type']?.toString())) return eventWriter(response, head.status, headers)
+  const length = Number(head.headers['content-length'] ?? Number.NaN)
+  const bodiless = request.method === 'HEAD' || head.status === 204 || head.status === 304
+  if (bodiless || length <= COLLECTED_BYTES) return collectingWriter(response, head.status, headers)
+  return streamingWriter(response, head.status, headers)
+}
+
+function collectingWriter(response: ServerResponse, status: number, headers: OutgoingHttpHeaders): ResponseWriter {
+  const chunks: Buffer[] = []
+  const writer = {
+    bytes: 0,
+    isEventStream: false,
+    begun: () => response.headersSent,
+    write(chunk: Buffer) {
+      writer.bytes += chunk.length
+      chunks.push(chunk)
+      return true
+    },
+    end() {
+      response.writeHead(status, headers)
+      response.end(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks))
+    },
+    breakOff: () => response.destroy(),
+    atEventBoundary: () => false,
+  }
+  return writer
+}
+
+function streamingWriter(response: ServerResponse, status: number, headers: OutgoingHttpHeaders): ResponseWriter {
+  response.writeHead(status, headers)
+  response.flushHeaders()
+  const writer = {
+    bytes: 0,
+    isEventStream: false,
+    begun: () => true,
+    write(chunk: Buffer) {
+      writer.bytes += chunk.length
+      return response.write(chunk)
+    },
+    end() {
+      response.end()
+    },
+    breakOff() {
+      // A missing last chunk or a missing rest is noticed; where the end of the connection is the end of the body
+      // (HTTP/1.0), only a reset is.
+      if (!response.chunkedEncoding && headers['content-length'] === undefined) response.socket?.resetAndDestroy()
+      response.destroy()
+    },
+    atEventBoundary: () => false,
+  }
+  return writer
+}
+
+function eventWriter(response: ServerResponse, status: number, headers: OutgoingHttpHeaders): ResponseWriter {
+  const stream = streamingWriter(response, status, headers)
+  const boundary = eventBoundary()
+  response.socket?.setKeepAlive(true, TCP_KEEP_ALIVE_MS)
+  return {
+    get bytes() {
+      return stream.bytes
+    },
+    isEventStream: true,
+    begun: () => true,
+    write(chunk) {
+      boundary.follow(chunk)
+      return stream.write(chunk)
+    },
+    end: stream.end,
+    breakOff: stream.breakOff,
+    atEventBoundary: boundary.reached,
+  }
+}

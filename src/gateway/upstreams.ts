@@ -1,0 +1,68 @@
+import { type Dispatcher, Pool } from 'undici'
+
+export type DispatchHandler = Dispatcher.DispatchHandler
+export type DispatchController = Dispatcher.DispatchController
+
+/** Where a route's requests go. */
+export interface Upstream {
+  readonly url: URL
+  readonly pool: Pool
+  /** Path of the MCP endpoint; a trailing slash may be learned or unlearned (P-09). */
+  path: string
+}
+
+export interface Upstreams {
+  of(url: URL): Upstream
+  close(): Promise<void>
+}
+
+/**
+ * Connections to MCP servers: one pool per origin, so that a dead server holds up no other (C38), without a limit on
+ * connections, because each open event stream occupies one. TLS is verified.
+ */
+export function createUpstreams(connectTimeoutMs: number): Upstreams {
+  const pools = new Map<string, Pool>()
+  const known = new WeakMap<URL, Upstream>()
+  const poolOf = (origin: string) => {
+    let pool = pools.get(origin)
+    if (!pool) {
+      pool = new Pool(origin, {
+        connections: null,
+        pipelining: 1,
+        allowH2: false,
+        bodyTimeout: 0,
+        connect: { timeout: connectTimeoutMs, rejectUnauthorized: true },
+      })
+      pools.set(origin, pool)
+    }
+    return pool
+  }
+  return {
+    of(url) {
+      let upstream = known.get(url)
+      if (!upstream) {
+        upstream = { url, pool: poolOf(url.origin), path: url.pathname }
+        known.set(url, upstream)
+      }
+      return upstream
+    },
+    async close() {
+      await Promise.all([...pools.values()].map((pool) => pool.destroy()))
+    },
+  }
+}
+
+/**
+ * The path that a redirect of `upstream` means if it does nothing but add or take a trailing slash on the same origin,
+ * as Starlette's mounts do (P-09); undefined for every other redirect.
+ */
+export function slashRedirect(upstream: Upstream, status: number, location: string | undefined): string | undefined {
+  if ((status !== 307 && status !== 308) || location === undefined) return undefined
+  const target = URL.parse(location, new URL(upstream.path, upstream.url).href)
+  if (target?.origin !== upstream.url.origin || target.pathname === upstream.path) return undefined
+  return withoutSlash(target.pathname) === withoutSlash(upstream.path) ? target.pathname : undefined
+}
+
+function withoutSlash(path: string): string {
+  return path.endsWith('/') ? path.slice(0, -1) : path
+}
