@@ -1,5 +1,6 @@
 import { createHash, hkdfSync } from 'node:crypto'
 import { FlattenedEncrypt, flattenedDecrypt } from 'jose'
+import { parseEncryptionKey } from './domain/encryption-key.ts'
 import type { Secret } from './domain/secret.ts'
 
 /** What a sealed value is for; it opens only under the same purpose and the same owner. */
@@ -33,18 +34,6 @@ interface DerivedKeys {
 }
 
 const KEY_BYTES = 32
-
-/**
- * The 32 bytes of an encryption key as written in gateway.yaml: the form that `gatehouse new-key` prints, or 32 bytes
- * in base64, base64url or hex. Undefined for anything else.
- */
-export function parseEncryptionKey(text: string): Uint8Array | undefined {
-  const bare = text.trim().replace(/^mgh_key_/, '')
-  if (/^[0-9a-fA-F]{64}$/.test(bare)) return Buffer.from(bare, 'hex')
-  if (!/^[A-Za-z0-9+/_-]{43}=?$/.test(bare)) return undefined
-  const bytes = Buffer.from(bare, 'base64')
-  return bytes.length === KEY_BYTES ? bytes : undefined
-}
 
 /**
  * A vault over `keys`, the newest first: the first seals, all open, so that keys rotate without losing anything.
