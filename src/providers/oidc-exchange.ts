@@ -1,0 +1,143 @@
+import {
+  allowInsecureRequests,
+  type ClientAuth,
+  ClientSecretPost,
+  type Configuration,
+  type CustomFetch,
+  clockTolerance,
+  customFetch,
+  discovery,
+  enableNonRepudiationChecks,
+  None,
+} from 'openid-client'
+import type { Secret } from '../domain/secret.ts'
+import { readTokenHeader } from './id-token.ts'
+import { createKeyCache } from './oidc-keys.ts'
+import { checkEndpoints, createMetadataCache, isLoopback, type LoadedMetadata } from './oidc-metadata.ts'
+import { type Fetch, fetchWhole, ProviderTrouble, requireJsonAnswer } from './provider-http.ts'
+import { readTokenAnswer, type TokenAnswer } from './token-answer.ts'
+
+/** How to reach a provider as the client that it knows. */
+export interface OidcClient {
+  /** https, or http on a loopback host. */
+  readonly issuer: string
+  readonly clientId: string
+  readonly clientSecret?: Secret
+}
+
+/** One operation with the provider: everything it asks for has to be over by one deadline. */
+export interface Exchange {
+  readonly config: Configuration
+  /** What the token endpoint answered; throws before it was asked. */
+  answer(): TokenAnswer
+}
+
+/** Opens exchanges with one provider; metadata and keys outlive them. */
+export interface Exchanges {
+  /**
+   * `refresh` leaves an id_token in the answer alone: nobody needs it, and trouble with it must not cost the rotated
+   * refresh token that came along. Throws when the provider's metadata cannot be had.
+   */
+  open(purpose: 'sign-in' | 'refresh'): Promise<Exchange>
+}
+
+export interface ExchangeTools {
+  readonly fetch: Fetch
+  /** ms since 1970. */
+  readonly now: () => number
+  /** For a whole operation. */
+  readonly timeoutMs: number
+}
+
+const WELL_KNOWN = '/.well-known/openid-configuration'
+const CLOCK_TOLERANCE_SECONDS = 60
+
+/** Exchanges as `client`. Throws a TypeError when the issuer is neither https nor on a loopback host. */
+export function createExchanges(client: OidcClient, tools: ExchangeTools): Exchanges {
+  const issuer = new URL(client.issuer)
+  if (issuer.protocol !== 'https:' && !(issuer.protocol === 'http:' && isLoopback(issuer)))
+    throw new TypeError('the issuer must be https, or http on a loopback host')
+  const authentication = authenticate(client.clientSecret)
+  const keys = createKeyCache(tools.now)
+  const metadata = createMetadataCache(load, tools.now)
+
+  function discover(fetch: CustomFetch): Promise<Configuration> {
+    // Keys are verified although TLS would allow not to (OpenID Connect Core §3.1.3.7, 6): one rule for every set-up.
+    const execute = [enableNonRepudiationChecks]
+    if (issuer.protocol === 'http:') execute.push(allowInsecureRequests)
+    const settings = { [clockTolerance]: CLOCK_TOLERANCE_SECONDS }
+    return discovery(issuer, client.clientId, settings, authentication, { [customFetch]: fetch, execute })
+  }
+
+  async function load(): Promise<LoadedMetadata> {
+    const deadline = AbortSignal.timeout(tools.timeoutMs)
+    let document = ''
+    const config = await discover(async (url, options) => {
+      const response = await requireJsonAnswer(await fetchWhole(tools.fetch, url, options, deadline))
+      document = await response.clone().text()
+      return response
+    })
+    const loaded = { document, metadata: config.serverMetadata() }
+    checkEndpoints(issuer, loaded.metadata)
+    return loaded
+  }
+
+  return {
+    async open(purpose) {
+      const deadline = AbortSignal.timeout(tools.timeoutMs)
+      const loaded = await metadata.get()
+      const keysUrl = new URL(loaded.metadata.jwks_uri ?? '').href
+      let answer: TokenAnswer | undefined
+
+      const ask: CustomFetch = async (url, options) => {
+        if (url.endsWith(WELL_KNOWN)) return json(loaded.document)
+        const send = () => fetchWhole(tools.fetch, url, options, deadline)
+        if (options.method === 'POST') {
+          const response = await send()
+          answer = readTokenAnswer(response.status, await response.text(), tools.now())
+          return json(JSON.stringify(libraryView(answer, purpose)))
+        }
+        if (url !== keysUrl) return requireJsonAnswer(await send())
+        const read = async () => (await requireJsonAnswer(await send())).text()
+        return json(await keys.keysFor(readTokenHeader(answer?.idToken)?.kid, read))
+      }
+
+      return {
+        config: await discover(ask),
+        answer: () => {
+          if (!answer) throw new ProviderTrouble('unavailable', 'no_token_answer')
+          return answer
+        },
+      }
+    },
+  }
+}
+
+/** The members that openid-client has to judge; ours have been judged. */
+function libraryView(answer: TokenAnswer, purpose: 'sign-in' | 'refresh'): object {
+  const idToken = purpose === 'sign-in' ? answer.idToken : undefined
+  return { access_token: answer.accessToken.reveal(), token_type: 'bearer', id_token: idToken }
+}
+
+function json(body: string): Response {
+  return new Response(body, { headers: { 'content-type': 'application/json' } })
+}
+
+/**
+ * RFC 6749 §2.3.1: Basic unless the provider only takes the secret in the body. The form encoding is the one that leaves
+ * `-`, `.` and `_` alone, because not every provider decodes what the RFC has it decode.
+ */
+function authenticate(clientSecret: Secret | undefined): ClientAuth {
+  if (!clientSecret) return None()
+  return (server, client, body, headers) => {
+    const methods = server.token_endpoint_auth_methods_supported ?? ['client_secret_basic']
+    if (!methods.includes('client_secret_basic') && methods.includes('client_secret_post'))
+      return ClientSecretPost(clientSecret.reveal())(server, client, body, headers)
+    const pair = `${formEncode(client.client_id)}:${formEncode(clientSecret.reveal())}`
+    headers.set('authorization', `Basic ${Buffer.from(pair).toString('base64')}`)
+  }
+}
+
+function formEncode(text: string): string {
+  return new URLSearchParams({ text }).toString().slice('text='.length)
+}

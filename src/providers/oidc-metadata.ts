@@ -1,0 +1,79 @@
+import type { ServerMetadata } from 'openid-client'
+import { ProviderTrouble } from './provider-http.ts'
+
+/** A provider's metadata as it was read; the text is handed to openid-client again for every operation. */
+export interface LoadedMetadata {
+  readonly document: string
+  readonly metadata: Readonly<ServerMetadata>
+}
+
+/** Metadata are read when first needed and kept; it is fine that they cannot be read at start (C27). */
+export interface MetadataCache {
+  /** Throws {@link ProviderTrouble} when they have never been read and cannot be read now. */
+  get(): Promise<LoadedMetadata>
+}
+
+const FRESH_MS = 60 * 60 * 1000
+/** Long enough that a crowd does not hammer a provider that is down, short enough that nobody notices. */
+const RETRY_AFTER_MS = 3000
+
+/** A cache in front of `load`: callers share one attempt, and old metadata serve while newer cannot be had. */
+export function createMetadataCache(load: () => Promise<LoadedMetadata>, now: () => number): MetadataCache {
+  let loaded: { readonly value: LoadedMetadata; readonly at: number } | undefined
+  let failed: { readonly trouble: unknown; readonly at: number } | undefined
+  let pending: Promise<LoadedMetadata> | undefined
+
+  function start(): Promise<LoadedMetadata> {
+    pending ??= load()
+      .then((value) => {
+        loaded = { value, at: now() }
+        failed = undefined
+        return value
+      })
+      .catch((trouble: unknown) => {
+        failed = { trouble, at: now() }
+        throw trouble
+      })
+      .finally(() => {
+        pending = undefined
+      })
+    return pending
+  }
+
+  return {
+    async get() {
+      const mayTry = failed === undefined || now() - failed.at >= RETRY_AFTER_MS
+      if (loaded) {
+        // The failure is noted by `start`; the next caller after the pause tries again.
+        if (now() - loaded.at >= FRESH_MS && mayTry) start().catch(() => undefined)
+        return loaded.value
+      }
+      if (!mayTry) throw failed?.trouble
+      return start()
+    },
+  }
+}
+
+/** Whether `url` is on this machine, the only place where http is acceptable. */
+export function isLoopback(url: URL): boolean {
+  return url.hostname === 'localhost' || url.hostname === '[::1]' || /^127(\.[0-9]{1,3}){3}$/.test(url.hostname)
+}
+
+/**
+ * Refuses metadata whose endpoints are missing, unencrypted, or point from a public issuer back into this machine
+ * (B128). Other public hosts are fine: large providers use several. Throws {@link ProviderTrouble} `misconfigured`.
+ */
+export function checkEndpoints(issuer: URL, metadata: Readonly<ServerMetadata>): void {
+  const { authorization_endpoint, token_endpoint, jwks_uri, userinfo_endpoint } = metadata
+  const required = [authorization_endpoint, token_endpoint, jwks_uri]
+  const endpoints = userinfo_endpoint === undefined ? required : [...required, userinfo_endpoint]
+  if (!endpoints.every((endpoint) => isAcceptable(issuer, endpoint)))
+    throw new ProviderTrouble('misconfigured', 'metadata_endpoint_refused')
+}
+
+function isAcceptable(issuer: URL, endpoint: unknown): boolean {
+  const url = typeof endpoint === 'string' ? URL.parse(endpoint) : null
+  if (url?.username !== '' || url.password !== '' || url.hash !== '') return false
+  if (isLoopback(url)) return isLoopback(issuer) && (url.protocol === 'http:' || url.protocol === 'https:')
+  return url.protocol === 'https:'
+}

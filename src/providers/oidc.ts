@@ -1,0 +1,158 @@
+import {
+  AuthorizationResponseError,
+  authorizationCodeGrant,
+  buildAuthorizationUrl,
+  calculatePKCECodeChallenge,
+  fetchUserInfo,
+  randomNonce,
+  randomPKCECodeVerifier,
+  refreshTokenGrant,
+} from 'openid-client'
+import { checkIdToken } from './id-token.ts'
+import { createExchanges, type Exchange, type OidcClient } from './oidc-exchange.ts'
+import { type Claims, lacksClaims, readIdentity } from './oidc-identity.ts'
+import type { Provider, SignInOutcome } from './provider.ts'
+import { errorCode, type Fetch, ProviderTrouble } from './provider-http.ts'
+
+/** An OpenID Connect provider as gateway.yaml describes it. */
+export interface OidcOptions extends OidcClient {
+  readonly name: string
+  readonly scopes: readonly string[]
+  /** Claim that lists groups. */
+  readonly groupsClaim: string
+  /**
+   * Further parameters of the authorization request, for providers that want more (U-08); an empty value leaves a
+   * default of ours out. Those of the protocol itself cannot be changed.
+   */
+  readonly authorizationParameters?: Readonly<Record<string, string>>
+}
+
+export interface OidcTools {
+  /** Default: the platform's. */
+  readonly fetch?: Fetch
+  /** ms since 1970. */
+  readonly now?: () => number
+  /** For begin, finish or refresh as a whole; default 8000. */
+  readonly timeoutMs?: number
+}
+
+/** What a user or a provider answers who does not want to (RFC 6749 §4.1.2.1, OpenID Connect Core §3.1.2.6). */
+const REFUSALS = new Set([
+  'access_denied',
+  'account_selection_required',
+  'consent_required',
+  'interaction_required',
+  'login_required',
+])
+const PASSING = new Set(['server_error', 'temporarily_unavailable'])
+
+/**
+ * Sign-in at an OpenID Connect provider: code flow with our own PKCE and nonce, fresh for every sign-in (U-02).
+ * Nothing is asked for before the first sign-in, so it may be down at start. Throws a TypeError for an http issuer that
+ * is not on a loopback host.
+ */
+export function createOidcProvider(options: OidcOptions, tools: OidcTools = {}): Provider {
+  const exchanges = createExchanges(options, {
+    fetch: tools.fetch ?? fetch,
+    now: tools.now ?? Date.now,
+    timeoutMs: tools.timeoutMs ?? 8000,
+  })
+
+  return {
+    name: options.name,
+    entry: 'redirect',
+
+    async begin(state, callbackUrl) {
+      try {
+        const { config } = await exchanges.open('sign-in')
+        const continuation = { nonce: randomNonce(), code_verifier: randomPKCECodeVerifier() }
+        const location = buildAuthorizationUrl(config, {
+          ...optionalParameters(options),
+          response_type: 'code',
+          redirect_uri: callbackUrl,
+          scope: options.scopes.join(' '),
+          state,
+          nonce: continuation.nonce,
+          code_challenge: await calculatePKCECodeChallenge(continuation.code_verifier),
+          code_challenge_method: 'S256',
+        })
+        return { location: location.href, continuation }
+      } catch (error) {
+        return { outcome: 'unavailable', reason: troubleOf(error).reason }
+      }
+    },
+
+    async finish({ url, state, continuation }) {
+      const { nonce, code_verifier } = continuation
+      if (!nonce || !code_verifier) return { outcome: 'refused', reason: 'continuation_incomplete' }
+      try {
+        const exchange = await exchanges.open('sign-in')
+        const checks = { expectedState: state, expectedNonce: nonce, pkceCodeVerifier: code_verifier }
+        const granted = await authorizationCodeGrant(exchange.config, url, { ...checks, idTokenExpected: true })
+        const { idToken = '', ...tokens } = exchange.answer()
+        const claims: Claims = granted.claims() ?? {}
+        checkIdToken(idToken, claims, options.clientId, tokens.accessToken.reveal())
+        const sources = await gatherClaims(exchange, claims, options.groupsClaim)
+        const identity = readIdentity(options.name, sources, options.groupsClaim)
+        if (!identity) return { outcome: 'refused', reason: 'subject_unusable' }
+        return { outcome: 'signed-in', identity, tokens }
+      } catch (error) {
+        return failedSignIn(error)
+      }
+    },
+
+    async refresh(refreshToken) {
+      try {
+        const exchange = await exchanges.open('refresh')
+        await refreshTokenGrant(exchange.config, refreshToken.reveal())
+        const { idToken: _, ...tokens } = exchange.answer()
+        // RFC 6749 §6: without a new refresh token the old one stays good.
+        return { outcome: 'refreshed', tokens: { refreshToken, ...tokens } }
+      } catch (error) {
+        const { effect, reason } = troubleOf(error)
+        return { outcome: effect, reason }
+      }
+    },
+  }
+}
+
+/** OpenID Connect Core §11: offline_access has to be consented to, or it may be ignored. */
+function optionalParameters({ scopes, authorizationParameters }: OidcOptions): Record<string, string> {
+  const defaults = scopes.includes('offline_access') ? { prompt: 'consent' } : {}
+  const wanted = Object.entries({ ...defaults, ...authorizationParameters })
+  return Object.fromEntries(wanted.filter(([, value]) => value !== ''))
+}
+
+/**
+ * The id_token's claims and, where those lack something, the userinfo endpoint's. An endpoint that refuses our token
+ * tells us nothing, and missing claims allow nothing; one that is down could change who may come in, so that throws.
+ */
+async function gatherClaims({ config, answer }: Exchange, claims: Claims, groupsClaim: string): Promise<Claims[]> {
+  const hasUserinfo = config.serverMetadata().userinfo_endpoint !== undefined
+  if (!hasUserinfo || !lacksClaims(claims, groupsClaim)) return [claims]
+  try {
+    return [claims, await fetchUserInfo(config, answer().accessToken.reveal(), String(claims.sub))]
+  } catch (error) {
+    const trouble = troubleOf(error)
+    if (trouble.effect === 'misconfigured' && trouble.reason.startsWith('http_')) return [claims]
+    throw trouble
+  }
+}
+
+function failedSignIn(error: unknown): SignInOutcome {
+  if (error instanceof AuthorizationResponseError) {
+    const reason = errorCode(error.error)
+    if (REFUSALS.has(reason)) return { outcome: 'denied', reason }
+    return { outcome: PASSING.has(reason) ? 'unavailable' : 'refused', reason }
+  }
+  const { effect, reason } = troubleOf(error)
+  return { outcome: effect === 'unavailable' ? 'unavailable' : 'refused', reason }
+}
+
+/** Our own verdict, however deep openid-client has wrapped it; else the constant code of its complaint. */
+function troubleOf(error: unknown): ProviderTrouble {
+  for (let cause = error; cause instanceof Error; cause = cause.cause)
+    if (cause instanceof ProviderTrouble) return cause
+  const code = error instanceof Error && 'code' in error ? String(error.code).toLowerCase() : ''
+  return new ProviderTrouble('misconfigured', errorCode(code))
+}

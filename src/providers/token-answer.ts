@@ -1,0 +1,66 @@
+import { isSendableToken, type ProviderTokens } from '../domain/credential.ts'
+import { Secret } from '../domain/secret.ts'
+import { errorCode, ProviderTrouble, parseJsonObject, troubleOfStatus } from './provider-http.ts'
+
+/** A token endpoint's answer (RFC 6749 §5.1), validated before anybody stores it. */
+export interface TokenAnswer extends ProviderTokens {
+  readonly idToken?: string
+}
+
+/** A longer life is not believed: after a year the token is refreshed, which does no harm. */
+const MAX_LIFE_SECONDS = 365 * 24 * 3600
+const MAX_REFRESH_TOKEN_LENGTH = 16_384
+/** Codes that say "later", although RFC 6749 §5.2 does not know them here. */
+const PASSING_CODES = new Set(['temporarily_unavailable', 'server_error', 'slow_down'])
+
+/**
+ * Reads status and body of a token endpoint. `now` (ms) turns `expires_in` into a time. Throws {@link ProviderTrouble}:
+ * `dead` for invalid_grant alone, `unavailable` for what passes, `misconfigured` for every other refusal and for tokens
+ * that could never be sent. An `error` counts with status 200 too (B131).
+ */
+export function readTokenAnswer(status: number, body: string, now: number): TokenAnswer {
+  const members = parseJsonObject(body)
+  if (status >= 500 || status === 429) throw troubleOfStatus(status)
+  if (members && typeof members.error === 'string') throw troubleOfCode(errorCode(members.error))
+  if (status < 200 || status > 299) throw troubleOfStatus(status)
+  if (!members) throw new ProviderTrouble('unavailable', 'answer_not_json')
+  return readTokens(members, now)
+}
+
+function troubleOfCode(code: string): ProviderTrouble {
+  if (code === 'invalid_grant') return new ProviderTrouble('dead', code)
+  return new ProviderTrouble(PASSING_CODES.has(code) ? 'unavailable' : 'misconfigured', code)
+}
+
+function readTokens(members: Readonly<Record<string, unknown>>, now: number): TokenAnswer {
+  const { access_token, token_type, expires_in, refresh_token, id_token } = members
+  if (typeof token_type !== 'string' || token_type.toLowerCase() !== 'bearer')
+    throw new ProviderTrouble('misconfigured', 'token_type_unusable')
+  if (typeof access_token !== 'string' || !isSendableToken(access_token))
+    throw new ProviderTrouble('misconfigured', 'access_token_unusable')
+  const refreshToken = readRefreshToken(refresh_token)
+  const life = readLifeSeconds(expires_in)
+  return {
+    accessToken: new Secret(access_token),
+    ...(refreshToken === undefined ? {} : { refreshToken }),
+    ...(life === undefined ? {} : { expiresAt: now + life * 1000 }),
+    ...(typeof id_token === 'string' && id_token !== '' ? { idToken: id_token } : {}),
+  }
+}
+
+function readRefreshToken(value: unknown): Secret | undefined {
+  if (value === undefined || value === null || value === '') return undefined
+  if (typeof value !== 'string' || value.length > MAX_REFRESH_TOKEN_LENGTH)
+    throw new ProviderTrouble('misconfigured', 'refresh_token_unusable')
+  return new Secret(value)
+}
+
+/**
+ * `expires_in` in seconds, or undefined for "does not say". Some servers write it as a string. Zero and less are not
+ * believed: read as an end they would cause a refresh on every request, and the MCP server notices a dead token anyway.
+ */
+function readLifeSeconds(value: unknown): number | undefined {
+  const seconds = typeof value === 'string' && /^[0-9]{1,12}$/.test(value) ? Number(value) : value
+  if (typeof seconds !== 'number' || !Number.isFinite(seconds) || seconds <= 0) return undefined
+  return Math.min(Math.floor(seconds), MAX_LIFE_SECONDS)
+}
