@@ -1,6 +1,9 @@
 import { createHash, hkdfSync } from 'node:crypto'
 import { FlattenedEncrypt, flattenedDecrypt } from 'jose'
+import { type HeldTokens, parseTokens, serializeTokens } from './domain/credential.ts'
 import { parseEncryptionKey } from './domain/encryption-key.ts'
+import type { Grant } from './domain/grant.ts'
+import type { Identity } from './domain/identity.ts'
 import type { Secret } from './domain/secret.ts'
 
 /** What a sealed value is for; it opens only under the same purpose and the same owner. */
@@ -75,6 +78,37 @@ export function createVault(keys: readonly [Secret, ...Secret[]]): Vault {
     refreshMacKeys: [newest.refreshMac, ...older.map((key) => key.refreshMac)],
     browserProofKeys: [newest.browserProof, ...older.map((key) => key.browserProof)],
   }
+}
+
+/** Seals who the user is for one grant. */
+export function sealIdentity(vault: Vault, grantId: string, identity: Identity): Promise<string> {
+  return vault.seal(JSON.stringify(identity), { purpose: 'identity', owner: [grantId] })
+}
+
+/** Who the user of a grant is. Rejects with {@link CannotOpen}. */
+export async function openIdentity(vault: Vault, grant: Pick<Grant, 'id' | 'sealedIdentity'>): Promise<Identity> {
+  return JSON.parse(await vault.open(grant.sealedIdentity, { purpose: 'identity', owner: [grant.id] })) as Identity
+}
+
+/** The row, the grant and the route that a provider's tokens belong to. */
+export interface TokenOwner {
+  readonly id: string
+  readonly grantId: string
+  readonly routePath: string
+}
+
+/** Seals a provider's tokens for their row, grant and route. */
+export function sealTokens(vault: Vault, owner: TokenOwner, tokens: HeldTokens): Promise<string> {
+  return vault.seal(serializeTokens(tokens), tokenContext(owner))
+}
+
+/** The provider's tokens of a row. Rejects with {@link CannotOpen}, for example when the row was moved. */
+export async function openTokens(vault: Vault, owner: TokenOwner, sealed: string): Promise<HeldTokens> {
+  return parseTokens(await vault.open(sealed, tokenContext(owner)))
+}
+
+function tokenContext(owner: TokenOwner): SealContext {
+  return { purpose: 'provider-tokens', owner: [owner.id, owner.grantId, owner.routePath] }
 }
 
 function deriveKeys(secret: Secret): DerivedKeys {

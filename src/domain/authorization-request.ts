@@ -2,6 +2,7 @@ import type { Client } from './client.ts'
 import { type OAuthFailure, oauthFailure } from './errors.ts'
 import { isS256Challenge } from './pkce.ts'
 import { matchRedirectUri } from './redirect-uri.ts'
+import { hasRepeated, type RequestParameters, single } from './request-parameters.ts'
 import { fail, ok, type Result } from './result.ts'
 import { findRouteByResource, type Route } from './route.ts'
 import { grantScopes } from './scope.ts'
@@ -18,9 +19,6 @@ export interface AuthorizationRequest {
   /** The raw `scope`, resolved against the route once that is known. */
   readonly scope?: string
 }
-
-/** Query parameters of one request; an array when a name was repeated. */
-export type RequestParameters = ReadonlyMap<string, readonly string[]>
 
 const MAX_STATE_LENGTH = 2048
 
@@ -83,16 +81,9 @@ export function validateAuthorizationRequest(
   })
 }
 
-/** The only value of a parameter, or undefined; an empty one counts as absent (RFC 6749 §3.1). */
-export function single(parameters: RequestParameters, name: string): string | undefined {
-  const values = parameters.get(name)
-  return values?.length === 1 && values[0] !== '' ? values[0] : undefined
-}
-
 /** RFC 6749 §3.1: parameters must not occur more than once; RFC 8707 §2 allows it for `resource` alone. */
 function refuseRepeated(parameters: RequestParameters): OAuthFailure | undefined {
-  const repeated = [...parameters].some(([name, values]) => values.length > 1 && name !== 'resource')
-  return repeated ? oauthFailure('invalid_request', 'a parameter occurs more than once') : undefined
+  return hasRepeated(parameters, ['resource']) ? oauthFailure('invalid_request', 'a parameter occurs more than once') : undefined
 }
 
 /** RFC 9101 §10.1: we take no request objects, and never fetch one. */

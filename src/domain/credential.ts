@@ -1,4 +1,4 @@
-import type { Secret } from './secret.ts'
+import { Secret } from './secret.ts'
 
 /** What a route's MCP server gets (`credential` in gateway.yaml). */
 export type CredentialRule =
@@ -22,11 +22,46 @@ export function isSendableToken(token: string): boolean {
   return token.length <= MAX_TOKEN_LENGTH && B64TOKEN.test(token)
 }
 
-/** The plain form that the vault seals. */
-export function serializeProviderTokens(tokens: ProviderTokens): string {
+/** Provider tokens as kept: when they were obtained decides when they are refreshed. */
+export interface HeldTokens extends ProviderTokens {
+  /** ms since 1970. */
+  readonly obtainedAt: number
+}
+
+/** Share of its life after which a token is refreshed, early enough that one lost refresh hurts nobody. */
+const REFRESH_AT = 0.8
+
+/** Whether a held token should be refreshed by now; one without a known end never is until it is refused. */
+export function isStale(tokens: HeldTokens, now: number): boolean {
+  if (tokens.expiresAt === undefined) return false
+  return now >= tokens.obtainedAt + (tokens.expiresAt - tokens.obtainedAt) * REFRESH_AT
+}
+
+/** Whether a held token has run out. */
+export function hasExpired(tokens: HeldTokens, now: number): boolean {
+  return tokens.expiresAt !== undefined && now >= tokens.expiresAt
+}
+
+/** The plain form that the vault seals; it must never go anywhere else. */
+export function serializeTokens(tokens: HeldTokens): string {
   return JSON.stringify({
     access_token: tokens.accessToken.reveal(),
     refresh_token: tokens.refreshToken?.reveal(),
     expires_at: tokens.expiresAt,
+    obtained_at: tokens.obtainedAt,
   })
+}
+
+/** Reads what {@link serializeTokens} wrote. Throws on anything else. */
+export function parseTokens(plain: string): HeldTokens {
+  const record: unknown = JSON.parse(plain)
+  if (typeof record !== 'object' || record === null) throw new TypeError('not held tokens')
+  const { access_token, refresh_token, expires_at, obtained_at } = record as Record<string, unknown>
+  if (typeof access_token !== 'string' || typeof obtained_at !== 'number') throw new TypeError('not held tokens')
+  return {
+    accessToken: new Secret(access_token),
+    obtainedAt: obtained_at,
+    ...(typeof refresh_token === 'string' ? { refreshToken: new Secret(refresh_token) } : {}),
+    ...(typeof expires_at === 'number' ? { expiresAt: expires_at } : {}),
+  }
 }
