@@ -1,0 +1,11 @@
+/** The query of a request target as it arrived, without `?`; empty when there is none. */
+export function rawQuery(target: string): string {
+  const mark = target.indexOf('?')
+  return mark === -1 ? '' : target.slice(mark + 1)
+}
+
+/** The path of a request target as it arrived. */
+export function rawPath(target: string): string {
+  const mark = target.indexOf('?')
+  return mark === -1 ? target : target.slice(0, mark)
+}

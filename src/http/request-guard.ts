@@ -1,0 +1,48 @@
+import type { IncomingMessage } from 'node:http'
+
+/** Node drops header lines silently beyond some number; we refuse long before that. */
+const MAX_HEADER_LINES = 100
+/** Headers of which two lines would mean two different requests to two different readers. */
+const SINGLE_VALUE = new Set([
+  'authorization', 'content-length', 'content-type', 'cookie', 'dpop', 'host', 'last-event-id', 'mcp-method', 'mcp-name',
+  'mcp-protocol-version', 'mcp-session-id', 'origin', 'sec-fetch-dest', 'sec-fetch-site', 'transfer-encoding',
+]) // biome-ignore format: a plain list reads best in lines
+/** A request target in origin form (RFC 9112 §3.2.1) without anything that two parsers could read differently. */
+const TARGET = /^\/[\x21\x24-\x3b\x3d\x40-\x5b\x5d\x5f\x61-\x7a\x7e]*(\?[\x21\x24-\x5b\x5d-\x7e]*)?$/
+
+/** Why a request is refused before anything looks at it. */
+export interface Refused {
+  readonly status: 400 | 421 | 431
+  readonly problem: string
+}
+
+/**
+ * The refusals that come before routing: too many header lines (431), doubled single-value headers and odd request
+ * targets (400), a Host that is not ours (421: DNS rebinding). Undefined when the request may go on.
+ */
+export function guardRequest(request: IncomingMessage, hosts: ReadonlySet<string>): Refused | undefined {
+  const { rawHeaders } = request
+  if (rawHeaders.length / 2 > MAX_HEADER_LINES) return { status: 431, problem: 'too many header lines' }
+  let seen = ''
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = (rawHeaders[index] ?? '').toLowerCase()
+    if (!SINGLE_VALUE.has(name)) continue
+    if (seen.includes(`|${name}|`)) return { status: 400, problem: 'a header occurs more than once' }
+    seen += `|${name}|`
+  }
+  if (!TARGET.test(request.url ?? '')) return { status: 400, problem: 'the request target is not well-formed' }
+  const coding = request.headers['transfer-encoding']
+  if (coding !== undefined && coding.toLowerCase() !== 'chunked')
+    return { status: 400, problem: 'only chunked transfer coding is understood' }
+  if (!hosts.has((request.headers.host ?? '').toLowerCase()))
+    return { status: 421, problem: 'this gateway does not answer for that host' }
+  return undefined
+}
+
+/** The Host values that mean this gateway: its public authority, with and without a default port. */
+export function acceptedHosts(publicUrl: string): ReadonlySet<string> {
+  const url = new URL(publicUrl)
+  const hosts = new Set([url.host])
+  if (url.port === '') hosts.add(`${url.hostname}:${url.protocol === 'https:' ? 443 : 80}`)
+  return hosts
+}

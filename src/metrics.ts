@@ -1,0 +1,66 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+
+/** What operators watch. Labels come from configuration and constants only, so that no caller can grow their number. */
+export interface Metrics {
+  readonly registry: Registry
+  readonly requests: Counter<'route' | 'outcome'>
+  readonly upstreamSeconds: Histogram<'route'>
+  readonly openStreams: Gauge<'route'>
+  readonly tokens: Counter<'grant_type' | 'outcome'>
+  readonly signIns: Counter<'provider' | 'outcome'>
+  readonly upstreamRefreshes: Counter<'provider' | 'outcome'>
+  readonly registrations: Counter<'outcome'>
+}
+
+/** A registry of its own, so that several gateways can live in one process (tests do). */
+export function createMetrics(): Metrics {
+  const registry = new Registry()
+  const registers = [registry]
+  collectDefaultMetrics({ register: registry })
+  return {
+    registry,
+    requests: new Counter({
+      name: 'gatehouse_requests_total',
+      help: 'Requests on MCP routes, by route and what became of them.',
+      labelNames: ['route', 'outcome'],
+      registers,
+    }),
+    upstreamSeconds: new Histogram({
+      name: 'gatehouse_upstream_response_seconds',
+      help: 'Seconds until the MCP server had answered or its stream had ended.',
+      labelNames: ['route'],
+      buckets: [0.005, 0.02, 0.1, 0.5, 2, 10, 60, 600],
+      registers,
+    }),
+    openStreams: new Gauge({
+      name: 'gatehouse_open_exchanges',
+      help: 'Requests and streams that are being forwarded now.',
+      labelNames: ['route'],
+      registers,
+    }),
+    tokens: new Counter({
+      name: 'gatehouse_token_requests_total',
+      help: 'Answers of the token endpoint, by grant type and outcome.',
+      labelNames: ['grant_type', 'outcome'],
+      registers,
+    }),
+    signIns: new Counter({
+      name: 'gatehouse_sign_ins_total',
+      help: 'Sign-ins at providers, by outcome.',
+      labelNames: ['provider', 'outcome'],
+      registers,
+    }),
+    upstreamRefreshes: new Counter({
+      name: 'gatehouse_provider_refreshes_total',
+      help: 'Refreshes of provider tokens, by outcome.',
+      labelNames: ['provider', 'outcome'],
+      registers,
+    }),
+    registrations: new Counter({
+      name: 'gatehouse_client_registrations_total',
+      help: 'Client registrations (RFC 7591), by outcome.',
+      labelNames: ['outcome'],
+      registers,
+    }),
+  }
+}
