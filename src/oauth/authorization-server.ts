@@ -1,0 +1,33 @@
+import type { Audit } from '../audit.ts'
+import type { Client } from '../domain/client.ts'
+import type { Route } from '../domain/route.ts'
+import type { BrowserProof } from '../http/browser-proof.ts'
+import type { Metrics } from '../metrics.ts'
+import type { Provider } from '../providers/provider.ts'
+import type { Store } from '../storage/store.ts'
+import type { Vault } from '../vault.ts'
+
+/** What every endpoint of the authorization server works with; built once, at start. */
+export interface AuthorizationServer {
+  /** The issuer (RFC 8414 §2), also the base of every URL we publish. */
+  readonly issuer: string
+  readonly routes: readonly Route[]
+  readonly providers: ReadonlyMap<string, Provider>
+  readonly staticClients: ReadonlyMap<string, Client>
+  readonly lifetimes: {
+    readonly accessTtlMs: number
+    readonly refreshIdleTtlMs: number
+    readonly refreshTtlMs: number
+    readonly refreshGraceMs: number
+  }
+  readonly store: Store
+  readonly vault: Vault
+  readonly browserProof: BrowserProof
+  readonly audit: Audit
+  readonly metrics: Metrics
+  /** ms since 1970. */
+  readonly now: () => number
+}
+
+/** RFC 6749 §4.1.2 recommends ten minutes at most; a redirect takes seconds. */
+export const CODE_TTL_MS = 60_000

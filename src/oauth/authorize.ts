@@ -1,0 +1,59 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { resolveRedirectUri, validateAuthorizationRequest } from '../domain/authorization-request.ts'
+import { parseParameters, single } from '../domain/request-parameters.ts'
+import { isFramedOrPrefetched } from '../http/browser-proof.ts'
+import { rawQuery } from '../http/query.ts'
+import { answerUnaskedError, showProblem } from './answer.ts'
+import type { AuthorizationServer } from './authorization-server.ts'
+import { findClient } from './client.ts'
+import { showConsent } from './consent.ts'
+import { openInteraction } from './interactions.ts'
+
+/**
+ * `GET /authorize` (RFC 6749 §4.1.1): the checks in order; until the redirect URI is known to be the client's, a problem
+ * is shown to the user and never redirected. A valid request becomes an interaction and the consent page.
+ */
+export function authorizeEndpoint(server: AuthorizationServer) {
+  return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+    if (isFramedOrPrefetched(request)) return showProblem(request, reply, 403, FRAMED)
+
+    const parameters = parseParameters(rawQuery(request.url))
+    if (!parameters.ok) return showProblem(request, reply, 400, invalid('The request could not be read.'))
+
+    const clientId = single(parameters.value, 'client_id')
+    const client = clientId === undefined ? undefined : await findClient(server, clientId)
+    if (!client) return showProblem(request, reply, 400, UNKNOWN_CLIENT)
+
+    const redirectUri = resolveRedirectUri(parameters.value, client)
+    if (!redirectUri.ok) return showProblem(request, reply, 400, invalid(redirectUri.failure))
+
+    const validated = validateAuthorizationRequest(parameters.value, client, redirectUri.value, server.routes)
+    if (!validated.ok) {
+      const state = single(parameters.value, 'state')
+      const to = { redirectUri: redirectUri.value, ...(state === undefined ? {} : { state }) }
+      return answerUnaskedError(server, request, reply, to, client, validated.failure)
+    }
+    const id = await openInteraction(server, { stage: 'consent', request: validated.value })
+    return showConsent(server, request, reply, { id, request: validated.value, client })
+  }
+}
+
+const FRAMED = {
+  title: 'Please open this page yourself',
+  what: 'This page does not work inside another page, and it cannot be loaded in advance.',
+  next: 'Start again from the application that you want to connect.',
+}
+
+const UNKNOWN_CLIENT = {
+  title: 'Unknown application',
+  what: 'The application that sent you here is not registered with this gateway.',
+  next: 'Remove the server from the application and add it again; it will then register itself anew.',
+}
+
+function invalid(what: string) {
+  return {
+    title: 'This sign-in request cannot be used',
+    what,
+    next: 'Close this window and start again from the application.',
+  }
+}

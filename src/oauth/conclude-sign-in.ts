@@ -1,0 +1,108 @@
+import { timingSafeEqual } from 'node:crypto'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { oauthFailure } from '../domain/errors.ts'
+import type { SignInStage } from '../domain/interaction.ts'
+import { hashToken } from '../domain/token.ts'
+import type { Provider, SignInOutcome } from '../providers/provider.ts'
+import { answerWithError, showProblem } from './answer.ts'
+import type { AuthorizationServer } from './authorization-server.ts'
+import { findInteraction, type HeldInteraction, takeInteraction } from './interactions.ts'
+import { issueCode } from './issue-code.ts'
+
+/** The provider that the callback path names, if there is one. */
+export function calledProvider(server: AuthorizationServer, request: FastifyRequest): Provider | undefined {
+  const { provider } = request.params as { readonly provider?: string }
+  return server.providers.get(provider ?? '')
+}
+
+/** The sign-in that `state` belongs to: id and secret half, under the provider that it was begun with. */
+export async function findSignIn(
+  server: AuthorizationServer,
+  provider: Provider,
+  state: string,
+): Promise<HeldInteraction<SignInStage> | undefined> {
+  const [id, secret, ...more] = state.split('.')
+  if (id === undefined || secret === undefined || more.length > 0) return undefined
+  const held = await findInteraction(server, id, 'sign-in')
+  if (!held || held.interaction.provider !== provider.name) return undefined
+  const matches = timingSafeEqual(Buffer.from(hashToken(secret)), Buffer.from(held.interaction.stateHash))
+  return matches ? held : undefined
+}
+
+/** A sign-in that came back in another browser is over: the one who approved and the one who signed in may differ. */
+export async function burn(
+  server: AuthorizationServer,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  held: HeldInteraction<SignInStage>,
+): Promise<FastifyReply> {
+  await takeInteraction(server, held)
+  noteFailure(server, request, held, 'another_browser')
+  return showProblem(request, reply, 403, OTHER_BROWSER)
+}
+
+/** What a finished sign-in leads to: a code, or an error for the client; the interaction has been taken already. */
+export async function concludeSignIn(
+  server: AuthorizationServer,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  held: HeldInteraction<SignInStage>,
+  outcome: SignInOutcome,
+): Promise<FastifyReply> {
+  const { interaction } = held
+  server.metrics.signIns.inc({ provider: interaction.provider, outcome: outcome.outcome })
+  switch (outcome.outcome) {
+    case 'signed-in':
+      return issueCode(server, request, reply, interaction, outcome)
+    case 'denied':
+      noteFailure(server, request, held, outcome.reason)
+      return answerWithError(
+        server,
+        request,
+        reply,
+        interaction.request,
+        oauthFailure('access_denied', 'the sign-in was refused'),
+      )
+    case 'unavailable':
+      noteFailure(server, request, held, outcome.reason)
+      return answerWithError(server, request, reply, interaction.request, UNAVAILABLE)
+    case 'refused':
+      noteFailure(server, request, held, outcome.reason)
+      return answerWithError(server, request, reply, interaction.request, UNTRUSTED)
+    case 'wrong_password':
+      noteFailure(server, request, held, 'too_many_attempts')
+      return answerWithError(
+        server,
+        request,
+        reply,
+        interaction.request,
+        oauthFailure('access_denied', 'too many wrong passwords'),
+      )
+  }
+}
+
+function noteFailure(
+  server: AuthorizationServer,
+  request: FastifyRequest,
+  held: HeldInteraction<SignInStage>,
+  reason: string,
+): void {
+  const { provider, routePath, request: asked } = held.interaction
+  server.audit({
+    event: 'sign_in_failed',
+    requestId: request.id,
+    provider,
+    clientId: asked.clientId,
+    routePath,
+    reason,
+  })
+}
+
+const UNAVAILABLE = oauthFailure('temporarily_unavailable', 'the identity provider cannot be reached')
+const UNTRUSTED = oauthFailure('server_error', 'the answer of the identity provider could not be verified')
+
+const OTHER_BROWSER = {
+  title: 'Please start again in this browser',
+  what: 'This sign-in was begun in another browser. If somebody sent you here, do not go on.',
+  next: 'Start again from your own application if you want to connect it.',
+}

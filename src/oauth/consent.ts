@@ -1,0 +1,179 @@
+import { randomBytes } from 'node:crypto'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { AuthorizationRequest } from '../domain/authorization-request.ts'
+import type { Client } from '../domain/client.ts'
+import { oauthFailure } from '../domain/errors.ts'
+import type { ConsentStage } from '../domain/interaction.ts'
+import { describeRedirectUri } from '../domain/redirect-uri.ts'
+import { single } from '../domain/request-parameters.ts'
+import type { Route } from '../domain/route.ts'
+import { grantScopes } from '../domain/scope.ts'
+import { hashToken } from '../domain/token.ts'
+import { isSameOriginPost } from '../http/browser-proof.ts'
+import { replyPage } from '../http/error-reply.ts'
+import { answerWithError, showProblem } from './answer.ts'
+import type { AuthorizationServer } from './authorization-server.ts'
+import { findClient } from './client.ts'
+import { advanceInteraction, findInteraction, type HeldInteraction, takeInteraction } from './interactions.ts'
+import { consentPage, pageHeaders } from './pages.ts'
+
+/** Who asks for what; the page is rendered from the stored request only. */
+interface Asking {
+  readonly id: string
+  readonly request: AuthorizationRequest
+  readonly client: Client
+}
+
+/** The consent page. It sets no cookie that a callback would accept: that one exists only after approval (MCP). */
+export function showConsent(
+  server: AuthorizationServer,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  asking: Asking,
+  status = 200,
+): FastifyReply {
+  const { client } = asking
+  const routes = grantableRoutes(server, asking.request)
+  const formToken = server.browserProof.formToken(server.browserProof.formCookie(request, reply), asking.id)
+  const html = consentPage({
+    client: {
+      id: client.clientId,
+      origin: client.origin,
+      ...(client.clientName === undefined ? {} : { name: client.clientName }),
+      ...(client.clientUri === undefined ? {} : { uri: client.clientUri }),
+    },
+    redirect: { ...describeRedirectUri(asking.request.redirectUri), uri: asking.request.redirectUri },
+    routes: routes.map((route) => ({
+      path: route.path,
+      title: route.title,
+      resource: route.resource,
+      upstreamAccount: describeCredential(route),
+    })),
+    scopes: [...new Set(routes.flatMap((route) => grantedScopes(asking.request, route)))],
+    providerName: [...new Set(routes.map((route) => route.signIn))].join(', '),
+    gatewayHost: new URL(server.issuer).host,
+    form: { action: '/consent', hidden: { interaction: asking.id, csrf: formToken } },
+  })
+  return replyPage(reply, status, html, pageHeaders())
+}
+
+/**
+ * `POST /consent`: the user's decision. Only our own page in the browser that was asked can make it, once; approval
+ * binds that browser and sends it to the provider (MCP: confused deputy).
+ */
+export function consentEndpoint(server: AuthorizationServer) {
+  return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+    if (!isSameOriginPost(request, server.issuer)) return showProblem(request, reply, 403, NOT_OUR_PAGE)
+    const { form } = request
+    const id = form && single(form, 'interaction')
+    if (!form || id === undefined) return showProblem(request, reply, 400, ENDED)
+    if (!server.browserProof.verifiesForm(request, id, single(form, 'csrf')))
+      return showProblem(request, reply, 403, NOT_OUR_PAGE)
+
+    const held = await findInteraction(server, id, 'consent')
+    const client = held && (await findClient(server, held.interaction.request.clientId))
+    if (!held || !client) return showProblem(request, reply, 400, ENDED)
+
+    const decision = single(form, 'decision')
+    if (decision === 'deny') return deny(server, request, reply, held)
+    if (decision !== 'approve') return showProblem(request, reply, 400, ENDED)
+    const route = chosenRoute(server, held.interaction.request, single(form, 'route'))
+    if (!route) return showConsent(server, request, reply, { id, request: held.interaction.request, client }, 400)
+    return approve(server, request, reply, held, route)
+  }
+}
+
+async function deny(
+  server: AuthorizationServer,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  held: HeldInteraction<ConsentStage>,
+): Promise<FastifyReply> {
+  if (!(await takeInteraction(server, held))) return showProblem(request, reply, 400, ENDED)
+  server.audit({ event: 'consent_denied', requestId: request.id, clientId: held.interaction.request.clientId })
+  return answerWithError(
+    server,
+    request,
+    reply,
+    held.interaction.request,
+    oauthFailure('access_denied', 'the user said no'),
+  )
+}
+
+async function approve(
+  server: AuthorizationServer,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  held: HeldInteraction<ConsentStage>,
+  route: Route,
+): Promise<FastifyReply> {
+  const asked = held.interaction.request
+  const provider = server.providers.get(route.signIn)
+  if (!provider) throw new Error('a route without its provider')
+  const stateSecret = randomBytes(32).toString('base64url')
+  const begun = await provider.begin(`${held.id}.${stateSecret}`, `${server.issuer}/callback/${provider.name}`)
+  if ('outcome' in begun) {
+    request.log.warn({ provider: provider.name, reason: begun.reason }, 'sign-in could not begin')
+    if (!(await takeInteraction(server, held))) return showProblem(request, reply, 400, ENDED)
+    const failure = oauthFailure('temporarily_unavailable', 'the identity provider cannot be reached')
+    return answerWithError(server, request, reply, asked, failure)
+  }
+  const browserHash = server.browserProof.bind(request, reply, held.id)
+  const advanced = await advanceInteraction(server, held, {
+    stage: 'sign-in',
+    request: asked,
+    routePath: route.path,
+    provider: provider.name,
+    stateHash: hashToken(stateSecret),
+    browserHash,
+    continuation: begun.continuation,
+    attempts: 0,
+  })
+  if (!advanced) {
+    server.browserProof.release(reply, held.id)
+    return showProblem(request, reply, 400, ENDED)
+  }
+  server.audit({ event: 'consent_given', requestId: request.id, clientId: asked.clientId, routePath: route.path })
+  return reply.headers(pageHeaders()).redirect(begun.location, 303)
+}
+
+/** The one route of the request, or the one that the user picked among those offered. */
+function chosenRoute(
+  server: AuthorizationServer,
+  asked: AuthorizationRequest,
+  picked: string | undefined,
+): Route | undefined {
+  const offered = grantableRoutes(server, asked)
+  return offered.length === 1 ? offered[0] : offered.find((route) => route.path === picked)
+}
+
+/** Routes that exist and for which something of the requested scope remains (RFC 6749 §3.3). */
+function grantableRoutes(server: AuthorizationServer, asked: AuthorizationRequest): Route[] {
+  return server.routes.filter(
+    (route) => asked.routePaths.includes(route.path) && grantScopes(asked.scope, route.scopes).ok,
+  )
+}
+
+function grantedScopes(asked: AuthorizationRequest, route: Route): readonly string[] {
+  const scopes = grantScopes(asked.scope, route.scopes)
+  return scopes.ok ? scopes.value : []
+}
+
+function describeCredential(route: Route): string {
+  const { kind } = route.credential
+  if (kind === 'provider-token') return `your access token from ${route.credential.provider}`
+  if (kind === 'static') return 'a shared credential that your administrator configured'
+  return 'no credential'
+}
+
+const ENDED = {
+  title: 'This sign-in has ended',
+  what: 'It was already answered, or it took longer than ten minutes.',
+  next: 'Close this window and start again from the application.',
+}
+
+const NOT_OUR_PAGE = {
+  title: 'This answer cannot be accepted',
+  what: 'It did not come from our page in this browser. Cookies may be blocked, or another site sent it.',
+  next: 'Allow cookies for this site, then start again from the application.',
+}

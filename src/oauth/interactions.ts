@@ -1,0 +1,61 @@
+import type { Interaction } from '../domain/interaction.ts'
+import { isId, newId } from '../domain/token.ts'
+import { INTERACTION_TTL_MS } from '../http/browser-proof.ts'
+import type { AuthorizationServer } from './authorization-server.ts'
+
+/** An interaction as found: only who holds its version can move or take it. */
+export interface HeldInteraction<I extends Interaction = Interaction> {
+  readonly id: string
+  readonly version: number
+  readonly interaction: I
+}
+
+/** Starts one; what it carries (the client's `state`, verifiers) is sealed at rest. Returns its id. */
+export async function openInteraction(server: AuthorizationServer, interaction: Interaction): Promise<string> {
+  const id = newId()
+  const sealed = await seal(server, id, interaction)
+  await server.store.openInteraction({ id, version: 1, sealed, expiresAt: server.now() + INTERACTION_TTL_MS })
+  return id
+}
+
+/** The unexpired interaction of that id in that stage, or undefined. */
+export async function findInteraction<S extends Interaction['stage']>(
+  server: AuthorizationServer,
+  id: string | undefined,
+  stage: S,
+): Promise<HeldInteraction<Extract<Interaction, { stage: S }>> | undefined> {
+  if (id === undefined || !isId(id)) return undefined
+  const row = await server.store.findInteraction(id, server.now())
+  if (!row) return undefined
+  const interaction = JSON.parse(
+    await server.vault.open(row.sealed, { purpose: 'interaction', owner: [id] }),
+  ) as Interaction
+  return isStage(interaction, stage) ? { id, version: row.version, interaction } : undefined
+}
+
+/** Moves it on; of concurrent callers exactly one wins. Returns the held interaction, or undefined for the losers. */
+export async function advanceInteraction<I extends Interaction>(
+  server: AuthorizationServer,
+  held: HeldInteraction,
+  interaction: I,
+): Promise<HeldInteraction<I> | undefined> {
+  const sealed = await seal(server, held.id, interaction)
+  const outcome = await server.store.advanceInteraction(held.id, held.version, sealed, server.now())
+  return outcome === 'won' ? { id: held.id, version: held.version + 1, interaction } : undefined
+}
+
+/** Ends it; true for exactly one caller, who alone may act on it. */
+export function takeInteraction(server: AuthorizationServer, held: HeldInteraction): Promise<boolean> {
+  return server.store.takeInteraction(held.id, held.version, server.now())
+}
+
+function seal(server: AuthorizationServer, id: string, interaction: Interaction): Promise<string> {
+  return server.vault.seal(JSON.stringify(interaction), { purpose: 'interaction', owner: [id] })
+}
+
+function isStage<S extends Interaction['stage']>(
+  interaction: Interaction,
+  stage: S,
+): interaction is Extract<Interaction, { stage: S }> {
+  return interaction.stage === stage
+}

@@ -1,0 +1,59 @@
+import { type OAuthFailure, oauthFailure } from '../domain/errors.ts'
+import { refreshDeadline } from '../domain/grant.ts'
+import { decide } from '../domain/policy.ts'
+import { single } from '../domain/request-parameters.ts'
+import { fail, ok, type Result } from '../domain/result.ts'
+import { narrowScopes } from '../domain/scope.ts'
+import { refreshToken, verifyRefreshToken } from '../domain/token.ts'
+import { openIdentity } from '../vault.ts'
+import type { AuthorizationServer } from './authorization-server.ts'
+import { accessFor, checkResource } from './issue-access.ts'
+import type { IssuedTokens, TokenRequest } from './token.ts'
+
+const INVALID = oauthFailure('invalid_grant', 'the refresh token is unknown, used, expired or revoked')
+
+/**
+ * The refresh_token grant (RFC 6749 §6) with rotation (RFC 9700 §4.14.2). The token names its generation: the current
+ * one advances; the one before it, within the grace, gets the same successor again, because answers are lost and
+ * clients race; anything older is reuse and ends the grant. Checks come before the rotation, so that a refused request
+ * costs nobody a token.
+ */
+export async function refreshTokenGrant(
+  server: AuthorizationServer,
+  request: TokenRequest,
+): Promise<Result<IssuedTokens, OAuthFailure>> {
+  const presented = single(request.parameters, 'refresh_token')
+  if (presented === undefined) return fail(oauthFailure('invalid_request', 'refresh_token is missing'))
+  const claim = verifyRefreshToken(server.vault.refreshMacKeys, presented)
+  const grant = claim && (await server.store.findGrant(claim.grantId))
+  if (!claim || !grant || grant.clientId !== request.client.clientId || grant.status !== 'active') return fail(INVALID)
+  const now = server.now()
+  if (now >= refreshDeadline(grant, server.lifetimes.refreshIdleTtlMs)) return fail(INVALID)
+  const route = server.routes.find((candidate) => candidate.path === grant.routePath)
+  if (!route || !decide(route, await openIdentity(server.vault, grant)).allowed) return fail(INVALID)
+  const target = checkResource(server, request.parameters, grant)
+  if (target) return fail(target)
+  const scopes = narrowScopes(single(request.parameters, 'scope'), grant.scopes)
+  if (!scopes.ok) return scopes
+
+  const access = accessFor(server, grant.id, scopes.value, grant.expiresAt)
+  const { refreshGraceMs } = server.lifetimes
+  const outcome = await server.store.advanceGeneration(grant.id, claim.generation, access.row, now, refreshGraceMs)
+  const who = { requestId: request.requestId, clientId: request.client.clientId, grantId: grant.id }
+  if (outcome === 'reused') {
+    await server.store.revokeGrant(grant.id)
+    server.audit({ event: 'refresh_token_reused', ...who })
+  }
+  if (outcome !== 'rotated' && outcome !== 'retried') return fail(INVALID)
+  server.audit({
+    event: outcome === 'rotated' ? 'token_refreshed' : 'token_retried',
+    ...who,
+    routePath: grant.routePath,
+  })
+  return ok({
+    accessToken: access.token,
+    refreshToken: refreshToken(server.vault.refreshMacKeys[0], { grantId: grant.id, generation: claim.generation + 1 }),
+    expiresInSeconds: access.expiresInSeconds,
+    scopes: scopes.value,
+  })
+}
