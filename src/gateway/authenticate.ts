@@ -1,0 +1,88 @@
+import type { IncomingMessage } from 'node:http'
+import { bearerChallenge } from '../domain/discovery.ts'
+import { decide } from '../domain/policy.ts'
+import type { Route } from '../domain/route.ts'
+import { hashToken, looksLikeToken } from '../domain/token.ts'
+import type { RouteRefusal } from '../http/error-reply.ts'
+import { rawQuery } from '../http/query.ts'
+import { openIdentity, openTokens } from '../vault.ts'
+import type { OpenAccess } from './access-cache.ts'
+import type { Gateway } from './gateway.ts'
+
+export type Authenticated =
+  | { readonly ok: true; readonly access: OpenAccess }
+  | { readonly ok: false; readonly refusal: RouteRefusal }
+
+/**
+ * Whether the request carries a token that is good here and now (RFC 6750, RFC 8707): form first, then one look-up,
+ * alive, for this very route, and the policy still allows the user. Rejects with StoreUnavailable or CannotOpen; then
+ * nothing may be forwarded.
+ */
+export async function authenticate(gateway: Gateway, route: Route, request: IncomingMessage): Promise<Authenticated> {
+  if (hasTokenInQuery(request.url ?? '')) return refuse(400, 'the access token belongs in the Authorization header')
+  const { authorization } = request.headers
+  const token = /^bearer +(.+)$/i.exec(authorization ?? '')?.[1]
+  if (token === undefined) return challenge(gateway, route)
+  if (!looksLikeToken('access', token)) return challengeInvalid(gateway, route)
+
+  const hash = hashToken(token)
+  const access = gateway.cache.find(hash) ?? (await gateway.cache.load(hash, () => lookUp(gateway, route, hash)))
+  if (!access || access.grant.routePath !== route.path || access.access.expiresAt <= gateway.now()) {
+    return challengeInvalid(gateway, route)
+  }
+  return { ok: true, access }
+}
+
+/** The 401 for a token that is not, or no longer, good here (RFC 6750 §3.1). */
+export function invalidToken(gateway: Gateway, route: Route): RouteRefusal {
+  const description = 'the access token is unknown or expired or revoked or meant for another server'
+  return {
+    status: 401,
+    message: description,
+    headers: { 'www-authenticate': bearerChallenge(gateway.issuer, route, { error: 'invalid_token', description }) },
+  }
+}
+
+async function lookUp(gateway: Gateway, route: Route, hash: string): Promise<OpenAccess | undefined> {
+  const found = await gateway.store.findAccess(hash)
+  if (found?.grant.status !== 'active' || found.grant.expiresAt <= gateway.now()) return undefined
+  const { access, grant, credential } = found
+  // The audience decides before anything is opened; a token of another route is as unknown as any.
+  if (grant.routePath !== route.path) return undefined
+  const identity = await openIdentity(gateway.vault, grant)
+  if (!decide(route, identity).allowed) return undefined
+  if (route.credential.kind !== 'provider-token') return { access, grant, identity }
+  if (credential?.state !== 'live') return undefined
+  const tokens = await openTokens(
+    gateway.vault,
+    { id: credential.id, grantId: grant.id, routePath: route.path },
+    credential.sealed,
+  )
+  return { access, grant, identity, credential: { row: credential, tokens } }
+}
+
+/** RFC 6750 §3.1: a request without any token is told where to get one, and not that something was wrong. */
+function challenge(gateway: Gateway, route: Route): Authenticated {
+  return {
+    ok: false,
+    refusal: {
+      status: 401,
+      message: 'an access token is required',
+      headers: { 'www-authenticate': bearerChallenge(gateway.issuer, route) },
+    },
+  }
+}
+
+function challengeInvalid(gateway: Gateway, route: Route): Authenticated {
+  return { ok: false, refusal: invalidToken(gateway, route) }
+}
+
+function refuse(status: 400, message: string): Authenticated {
+  return { ok: false, refusal: { status, message } }
+}
+
+/** RFC 6750 §2.3 is forbidden by MCP: tokens in URLs end up in logs. */
+function hasTokenInQuery(target: string): boolean {
+  const query = rawQuery(target)
+  return query !== '' && /(?:^|&)(?:access_token|%61ccess_token|access%5ftoken)=/i.test(query)
+}

@@ -1,0 +1,22 @@
+import type { FastifyBaseLogger } from 'fastify'
+import type { Audit } from '../audit.ts'
+import type { Metrics } from '../metrics.ts'
+import type { Provider } from '../providers/provider.ts'
+import type { Store } from '../storage/store.ts'
+import type { Vault } from '../vault.ts'
+import type { AccessCache } from './access-cache.ts'
+
+/** What the protected resource works with; built once, at start. */
+export interface Gateway {
+  /** The issuer (RFC 8414 §2), for challenges. */
+  readonly issuer: string
+  readonly providers: ReadonlyMap<string, Provider>
+  readonly store: Store
+  readonly vault: Vault
+  readonly cache: AccessCache
+  readonly audit: Audit
+  readonly metrics: Metrics
+  readonly logger: FastifyBaseLogger
+  /** ms since 1970. */
+  readonly now: () => number
+}

@@ -1,0 +1,199 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Route } from '../domain/route.ts'
+import { type RouteRefusal, replyRouteRefusal, routeRefusalBody } from '../http/error-reply.ts'
+import { rawQuery } from '../http/query.ts'
+import type { OpenAccess } from './access-cache.ts'
+import { authenticate, invalidToken } from './authenticate.ts'
+import { type CrossOrigin, isPreflight, preflightHeaders } from './cross-origin.ts'
+import type { Exchange, ForwardOutcome } from './exchange.ts'
+import type { Forwarder } from './forward.ts'
+import type { FreshCredentials, FreshToken } from './fresh-credential.ts'
+import type { Gateway } from './gateway.ts'
+import { upstreamHeaders } from './headers.ts'
+import { injectedHeaders } from './injected-headers.ts'
+import { readSmallBody } from './small-body.ts'
+
+/** What forwarding needs besides the gateway itself. */
+export interface Forwarding {
+  readonly crossOrigin: CrossOrigin
+  readonly forwarder: Forwarder
+  readonly credentials: FreshCredentials
+}
+
+const METHODS = ['GET', 'POST', 'DELETE']
+
+/**
+ * One protected MCP server: every request is judged before a byte of it goes anywhere (Origin, preflight, token, method,
+ * credential), then it is forwarded as a pure stream. Refusals never look like evidence of a protocol era.
+ */
+export function routeEndpoint(gateway: Gateway, forwarding: Forwarding, route: Route) {
+  const { crossOrigin } = forwarding
+
+  return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+    const { origin } = request.headers
+    reply.headers(crossOrigin.headers(origin))
+    if (!crossOrigin.allows(origin)) return refuse(request, reply, 'origin_refused', FOREIGN_ORIGIN)
+    if (isPreflight(request.raw)) return reply.code(204).headers(preflightHeaders(request.raw)).send()
+
+    const authenticated = await authenticate(gateway, route, request.raw)
+    if (!authenticated.ok) return refuse(request, reply, 'unauthenticated', authenticated.refusal)
+    const { access } = authenticated
+    if (!METHODS.includes(request.method)) return refuse(request, reply, 'method_refused', WRONG_METHOD)
+
+    const fresh = await freshCredential(forwarding.credentials, route, access)
+    if (!fresh.ok) return refuse(request, reply, fresh.reason, fresh.refusal)
+    const body = await readSmallBody(request.raw)
+    if (body === 'aborted') return reply.hijack()
+
+    return forwardWith(request, reply, access, fresh.value, body)
+  }
+
+  async function forwardWith(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    access: OpenAccess,
+    credential: string | undefined,
+    body: Exchange['body'],
+  ): Promise<FastifyReply> {
+    const injected = injectedHeaders(route, access.identity, credential)
+    if (!injected) {
+      request.log.error({ route: route.path }, 'a header of this route cannot be filled for this user')
+      return refuse(request, reply, 'not_injectable', UNFILLABLE)
+    }
+    const exchange: Exchange = {
+      request: request.raw,
+      response: reply.raw,
+      upstream: route.upstream,
+      query: rawQuery(request.url),
+      body,
+      headers: upstreamHeaders(request.headers, injected),
+      extraResponseHeaders: ownHeaders(reply),
+      owner: access.grant.id,
+    }
+    reply.hijack()
+    const outcome = await timed(route, () => forwarding.forwarder.forward(exchange))
+    if (outcome.kind !== 'credential_refused') return settle(request, reply, outcome)
+
+    const renewed =
+      route.credential.kind === 'provider-token' && body !== 'stream' && (await renewedHeaders(request, access))
+    if (!renewed) return settle(request, reply, outcome)
+    return settle(
+      request,
+      reply,
+      await timed(route, () => forwarding.forwarder.forward({ ...exchange, headers: renewed })),
+    )
+  }
+
+  /** Headers with a newer credential after the server refused the one it got; nothing when there is none to be had. */
+  async function renewedHeaders(request: FastifyRequest, access: OpenAccess): Promise<Exchange['headers'] | undefined> {
+    const renewed = await forwarding.credentials.afterRefusal(access)
+    if (renewed.outcome !== 'fresh') return undefined
+    const injected = injectedHeaders(route, access.identity, renewed.tokens.accessToken.reveal())
+    return injected && upstreamHeaders(request.headers, injected)
+  }
+
+  async function timed(target: Route, forward: () => Promise<ForwardOutcome>): Promise<ForwardOutcome> {
+    const labels = { route: target.path }
+    gateway.metrics.openStreams.inc(labels)
+    const stop = gateway.metrics.upstreamSeconds.startTimer(labels)
+    try {
+      return await forward()
+    } finally {
+      stop()
+      gateway.metrics.openStreams.dec(labels)
+    }
+  }
+
+  function settle(request: FastifyRequest, reply: FastifyReply, outcome: ForwardOutcome): FastifyReply {
+    gateway.metrics.requests.inc({ route: route.path, outcome: outcome.kind })
+    request.log.debug({ route: route.path, ...outcome }, 'forwarded')
+    const refusal = refusalFor(outcome)
+    if (!refusal || reply.raw.headersSent || reply.raw.destroyed) return reply
+    request.log.warn({ route: route.path, ...outcome }, 'not forwarded')
+    writeRefusal(reply, refusal)
+    return reply
+  }
+
+  function refuse(request: FastifyRequest, reply: FastifyReply, reason: string, refusal: RouteRefusal): FastifyReply {
+    gateway.metrics.requests.inc({ route: route.path, outcome: reason })
+    request.log.info({ route: route.path, method: request.method, reason, status: refusal.status }, 'refused')
+    return replyRouteRefusal(reply, refusal)
+  }
+
+  async function freshCredential(
+    credentials: FreshCredentials,
+    target: Route,
+    access: OpenAccess,
+  ): Promise<{ ok: true; value: string | undefined } | { ok: false; reason: string; refusal: RouteRefusal }> {
+    const rule = target.credential
+    if (rule.kind === 'none') return { ok: true, value: undefined }
+    if (rule.kind === 'static') return { ok: true, value: rule.value.reveal() }
+    const fresh: FreshToken = await credentials.forAccess(access)
+    switch (fresh.outcome) {
+      case 'fresh':
+        return { ok: true, value: fresh.tokens.accessToken.reveal() }
+      case 'ended':
+        return { ok: false, reason: 'credential_ended', refusal: invalidToken(gateway, target) }
+      case 'unavailable':
+        return { ok: false, reason: 'provider_unavailable', refusal: PROVIDER_AWAY }
+    }
+  }
+}
+
+/** What the client is told when nothing of the server's answer reached it; undefined when it was answered or has left. */
+function refusalFor(outcome: ForwardOutcome): RouteRefusal | undefined {
+  switch (outcome.kind) {
+    case 'answered':
+    case 'broken_off':
+    case 'client_gone':
+      return undefined
+    case 'credential_refused':
+      return { status: 502, message: 'the MCP server refused the credential that this gateway holds for you' }
+    case 'unreachable':
+      return { status: 502, message: 'the MCP server cannot be reached' }
+    case 'timed_out':
+      return { status: 504, message: 'the MCP server did not answer in time' }
+    case 'redirected':
+      return { status: 502, message: 'the MCP server answered with a redirect that is not followed' }
+    case 'body_too_large':
+      return { status: 413, message: 'the request body is too large' }
+    case 'cut':
+      return { status: 503, message: 'the gateway is shutting down or access has ended' }
+  }
+}
+
+/** Headers that earlier steps put on the reply (CORS, request id), for the raw response. */
+function ownHeaders(reply: FastifyReply): Record<string, string> {
+  const headers: Record<string, string> = {}
+  for (const [name, value] of Object.entries(reply.getHeaders())) {
+    if (value !== undefined) headers[name] = String(value)
+  }
+  return headers
+}
+
+/** After `hijack` Fastify writes nothing any more; a body that was not read must not become the next request. */
+function writeRefusal(reply: FastifyReply, refusal: RouteRefusal): void {
+  const body = routeRefusalBody(refusal)
+  reply.raw.writeHead(refusal.status, {
+    ...ownHeaders(reply),
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(body),
+    'cache-control': 'no-store',
+    ...(refusal.status === 503 ? { 'retry-after': '5' } : {}),
+    ...(reply.request.raw.complete ? {} : { connection: 'close' }),
+    ...refusal.headers,
+  })
+  reply.raw.end(body)
+}
+
+const FOREIGN_ORIGIN: RouteRefusal = { status: 403, message: 'this web page may not call this server' }
+const WRONG_METHOD: RouteRefusal = {
+  status: 405,
+  message: 'use POST, GET or DELETE',
+  headers: { allow: 'POST, GET, DELETE' },
+}
+const UNFILLABLE: RouteRefusal = {
+  status: 502,
+  message: 'the credential for this server cannot be sent; sign in again or ask the administrator',
+}
+const PROVIDER_AWAY: RouteRefusal = { status: 503, message: 'the identity provider cannot be reached; try again later' }

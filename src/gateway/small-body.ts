@@ -1,0 +1,22 @@
+import type { IncomingMessage } from 'node:http'
+
+/** Bodies up to this size are read before forwarding: one write instead of a pipe, and they can be sent once more. */
+const SMALL_BODY_BYTES = 64 * 1024
+
+/**
+ * The body of a request whose announced length is small; `stream` for one that is large or of unknown length, undefined
+ * when there is none (RFC 9112 §6.3), `aborted` when the client left before it was complete.
+ */
+export function readSmallBody(request: IncomingMessage): Promise<Buffer | 'stream' | 'aborted' | undefined> {
+  if (request.headers['transfer-encoding'] !== undefined) return Promise.resolve('stream')
+  const length = Number(request.headers['content-length'] ?? 0)
+  if (length === 0) return Promise.resolve(undefined)
+  if (length > SMALL_BODY_BYTES) return Promise.resolve('stream')
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = []
+    request.on('data', (chunk: Buffer) => chunks.push(chunk))
+    request.once('end', () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)))
+    request.once('close', () => resolve('aborted'))
+    request.once('error', () => resolve('aborted'))
+  })
+}
