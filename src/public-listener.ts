@@ -1,0 +1,117 @@
+import { randomUUID } from 'node:crypto'
+import cookie from '@fastify/cookie'
+import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import type { Logger } from 'pino'
+import type { GatewayConfig } from './config/gateway-config.ts'
+import { oauthFailure } from './domain/errors.ts'
+import { replyNotFound, replyOAuthError, replyRouteRefusal } from './http/error-reply.ts'
+import { rawPath } from './http/query.ts'
+import { acceptedHosts, guardRequest } from './http/request-guard.ts'
+import { showProblem } from './oauth/answer.ts'
+import { StoreUnavailable } from './storage/store.ts'
+
+/** Larger than any registration request; token requests and forms have the same bound. */
+const BODY_LIMIT_BYTES = 64 * 1024
+/** A client that needs longer for its header lines is holding a connection, not sending a request. */
+const HEADERS_TIMEOUT_MS = 10_000
+/** For the whole request, its body included; answers and streams have no such limit. */
+const REQUEST_TIMEOUT_MS = 60_000
+const KEEP_ALIVE_MS = 72_000
+
+/**
+ * The listener where clients and browsers come in, without any endpoint yet: what holds for every request (guard,
+ * request id, log line) and the form of every unforeseen error, in the words of whoever reads it.
+ */
+export async function createPublicListener(config: GatewayConfig, logger: Logger): Promise<FastifyInstance> {
+  const app = fastify({
+    loggerInstance: logger,
+    genReqId: () => randomUUID(),
+    requestIdHeader: false,
+    disableRequestLogging: true,
+    trustProxy: config.trustedProxies.length > 0 ? [...config.trustedProxies] : false,
+    bodyLimit: BODY_LIMIT_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    forceCloseConnections: 'idle',
+    exposeHeadRoutes: false,
+    routerOptions: { ignoreTrailingSlash: false, caseSensitive: true },
+    onProtoPoisoning: 'error',
+    onConstructorPoisoning: 'error',
+    http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: 5000, insecureHTTPParser: false },
+    frameworkErrors: (error, request, reply) => answerFault(error, request, reply),
+  }) as unknown as FastifyInstance
+  const hosts = acceptedHosts(config.publicUrl)
+  const isHttps = config.publicUrl.startsWith('https:')
+
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id)
+    if (isHttps) reply.header('strict-transport-security', 'max-age=31536000')
+    const refused = guardRequest(request.raw, hosts)
+    if (refused) {
+      request.log.info({ status: refused.status, problem: refused.problem }, 'refused')
+      await reply
+        .code(refused.status)
+        .headers({ 'cache-control': 'no-store', connection: 'close' })
+        .send({ error: 'invalid_request', error_description: refused.problem })
+    }
+  })
+  app.addHook('onResponse', async (request, reply) => {
+    // The query is never logged: it can hold codes and states.
+    const line = {
+      method: request.method,
+      path: rawPath(request.url),
+      status: reply.statusCode,
+      ms: Math.round(reply.elapsedTime),
+    }
+    if (request.routeOptions.config.audience !== 'mcp') request.log.info(line, 'request')
+  })
+  app.setNotFoundHandler((_request, reply) => replyNotFound(reply))
+  app.setErrorHandler<FastifyError>((error, request, reply) => answerFault(error, request, reply))
+  await app.register(cookie)
+  return app
+}
+
+/** An error that no endpoint foresaw. What the client did wrong is 4xx; an outage is 503; the cause goes to the log alone. */
+function answerFault(error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const status = faultStatus(error)
+  if (status >= 500) request.log.error({ err: error }, 'request failed')
+  else request.log.info({ status, reason: error.code }, 'refused')
+  const outage = status === 503
+  switch (request.routeOptions?.config?.audience) {
+    case 'person':
+      return showProblem(request, reply, status, outage ? OUTAGE_PAGE : status < 500 ? UNREADABLE_PAGE : FAULT_PAGE)
+    case 'mcp':
+      return replyRouteRefusal(reply, {
+        status: outage ? 503 : status < 500 ? 400 : 500,
+        message: outage ? 'the gateway cannot look up access right now' : 'the gateway failed',
+      })
+    default:
+      if (outage) return replyOAuthError(reply, oauthFailure('temporarily_unavailable', 'try again in a few seconds'))
+      if (status >= 500) return replyOAuthError(reply, oauthFailure('server_error', 'the gateway failed'))
+      return replyOAuthError(reply, oauthFailure('invalid_request', 'the request could not be read'), status)
+  }
+}
+
+function faultStatus(error: FastifyError): number {
+  if (error instanceof StoreUnavailable) return 503
+  const status = error.statusCode ?? 500
+  return status >= 400 && status < 500 ? status : status === 503 ? 503 : 500
+}
+
+const OUTAGE_PAGE = {
+  title: 'Please try again in a moment',
+  what: 'The gateway cannot reach its database right now. Nothing was lost.',
+  next: 'Reload this page, or start again from the application.',
+}
+
+const UNREADABLE_PAGE = {
+  title: 'This request could not be read',
+  what: 'Something in it is not well-formed or too large.',
+  next: 'Start again from the application.',
+}
+
+const FAULT_PAGE = {
+  title: 'Something went wrong here',
+  what: 'The gateway failed to answer. Its log says why, under the request id below.',
+  next: 'Try again; if it happens once more, tell the administrator the request id.',
+}

@@ -1,0 +1,206 @@
+import type { FastifyInstance } from 'fastify'
+import type { Logger } from 'pino'
+import { createAudit } from './audit.ts'
+import type { GatewayConfig, ListenAddress } from './config/gateway-config.ts'
+import { authorizationServerMetadata, PROTECTED_RESOURCE_PATH, protectedResourceMetadata } from './domain/discovery.ts'
+import { createAccessCache } from './gateway/access-cache.ts'
+import { createCrossOrigin } from './gateway/cross-origin.ts'
+import { createForwarder } from './gateway/forward.ts'
+import { createFreshCredentials } from './gateway/fresh-credential.ts'
+import type { Gateway } from './gateway/gateway.ts'
+import { type Forwarding, routeEndpoint } from './gateway/route-endpoint.ts'
+import { createBrowserProof } from './http/browser-proof.ts'
+import { documentEndpoint } from './http/discovery-reply.ts'
+import { type Endpoint, mountEndpoint } from './http/endpoint-table.ts'
+import { acceptForms } from './http/form-body.ts'
+import { createMetrics } from './metrics.ts'
+import type { AuthorizationServer } from './oauth/authorization-server.ts'
+import { authorizeEndpoint } from './oauth/authorize.ts'
+import { callbackEndpoint } from './oauth/callback.ts'
+import { consentEndpoint } from './oauth/consent.ts'
+import { registerEndpoint } from './oauth/register.ts'
+import { revokeEndpoint } from './oauth/revoke.ts'
+import { signInEndpoint } from './oauth/sign-in.ts'
+import { staticClients } from './oauth/static-clients.ts'
+import { tokenEndpoint } from './oauth/token.ts'
+import { createOperationsListener } from './operations.ts'
+import { createProviders } from './providers.ts'
+import { createPublicListener } from './public-listener.ts'
+import { openSqliteStore } from './storage/sqlite.ts'
+import { type Store, StoreRefused } from './storage/store.ts'
+import { createVault, type Vault } from './vault.ts'
+
+/** A gateway that is listening. */
+export interface RunningGateway {
+  /** Stops accepting, lets what is under way finish, ends streams between two events, and closes the database. */
+  close(): Promise<void>
+}
+
+/** Access tokens whose look-up is remembered; about 2 KB each. */
+const CACHED_TOKENS = 10_000
+/** How long `close` waits for requests and streams before it cuts them. */
+const DRAIN_MS = 10_000
+const CLEAN_UP_EVERY_MS = 60_000
+const CLEAN_UP_ROWS = 500
+
+/**
+ * Opens the database, wires everything and listens. Rejects with StoreRefused (the message says what to do), or with
+ * Node's error when an address cannot be listened on; nothing is left open then.
+ */
+export async function startGateway(
+  config: GatewayConfig,
+  { logger }: { readonly logger: Logger },
+): Promise<RunningGateway> {
+  for (const warning of config.warnings) logger.warn(warning)
+  const store = await openSqliteStore({ file: config.database.file })
+  const vault = createVault(config.encryptionKeys)
+  const metrics = createMetrics()
+  const audit = createAudit(logger)
+  const providers = createProviders(config)
+  const cache = createAccessCache(CACHED_TOKENS)
+  const forwarder = createForwarder()
+  const now = Date.now
+  const shared = { issuer: config.publicUrl, providers, store, vault, audit, metrics, now }
+  const server: AuthorizationServer = {
+    ...shared,
+    routes: config.routes,
+    staticClients: staticClients(config.clients.static),
+    lifetimes: config.tokens,
+    browserProof: createBrowserProof(vault.browserProofKeys, config.publicUrl.startsWith('https:')),
+  }
+  const gateway: Gateway = { ...shared, cache, logger }
+  const forwarding: Forwarding = {
+    crossOrigin: createCrossOrigin(config.publicUrl, config.allowedOrigins),
+    forwarder,
+    credentials: createFreshCredentials(gateway, (grant) => credentialProvider(config, providers, grant.routePath)),
+  }
+  store.subscribe((change) => {
+    cache.apply(change)
+    // Rights that end take their streams with them.
+    if (change.kind === 'grant') forwarder.endStreams((owner) => owner === change.grantId)
+  })
+
+  const app = await createPublicListener(config, logger)
+  await mountTable(app, config, server, gateway, forwarding)
+  let draining = false
+  const operations = createOperationsListener({
+    metrics,
+    ready: async () => {
+      if (draining) throw new Error('draining')
+      await store.ping()
+    },
+  })
+  const cleanUp = setInterval(() => {
+    store
+      .deleteExpired(now(), CLEAN_UP_ROWS)
+      .catch((error: unknown) => logger.warn({ err: error }, 'expired rows were not deleted'))
+  }, CLEAN_UP_EVERY_MS)
+  cleanUp.unref()
+
+  async function close(): Promise<void> {
+    draining = true
+    clearInterval(cleanUp)
+    const closed = app.close()
+    await forwarder.drain(DRAIN_MS)
+    const cut = setTimeout(() => app.server.closeAllConnections(), 1000)
+    await closed
+    clearTimeout(cut)
+    await Promise.all([operations.close(), forwarder.close()])
+    await store.close()
+  }
+
+  try {
+    await checkKeys(store, vault)
+    const listen = await listenOn(app, config.listen)
+    const operationsListen = await listenOn(operations, config.operations.listen)
+    logger.info({ publicUrl: config.publicUrl, listen, operations: operationsListen }, 'listening')
+  } catch (error) {
+    await close()
+    throw error
+  }
+  return { close }
+}
+
+/** Every path of the public listener, in order. Nothing else is served (DESIGN: HTTP surface). */
+async function mountTable(
+  app: FastifyInstance,
+  config: GatewayConfig,
+  server: AuthorizationServer,
+  gateway: Gateway,
+  forwarding: Forwarding,
+): Promise<void> {
+  const { routes, publicUrl: issuer } = config
+  const only = routes.length === 1 ? routes[0] : undefined
+  const registration = config.clients.registration === 'open'
+  const scopes = [...new Set(routes.flatMap((route) => route.scopes))]
+  const metadata = (path: string, document: Record<string, unknown>): Endpoint => ({
+    path,
+    audience: 'client',
+    crossOrigin: true,
+    handlers: { GET: documentEndpoint(document) },
+  })
+
+  const documents: Endpoint[] = [
+    metadata('/.well-known/oauth-authorization-server', authorizationServerMetadata(issuer, { scopes, registration })),
+    ...routes.map((route) =>
+      metadata(`${PROTECTED_RESOURCE_PATH}${route.path}`, protectedResourceMetadata(issuer, route)),
+    ),
+    // On a host with several routes the root document would name a resource that nobody asked about (RFC 9728 §3.3).
+    ...(only ? [metadata(PROTECTED_RESOURCE_PATH, protectedResourceMetadata(issuer, only))] : []),
+  ]
+  const json: Endpoint[] = registration
+    ? [{ path: '/register', audience: 'client', crossOrigin: true, handlers: { POST: registerEndpoint(server) } }]
+    : []
+  const forms: Endpoint[] = [
+    { path: '/token', audience: 'client', crossOrigin: true, handlers: { POST: tokenEndpoint(server) } },
+    { path: '/revoke', audience: 'client', crossOrigin: true, handlers: { POST: revokeEndpoint(server) } },
+    { path: '/authorize', audience: 'person', handlers: { GET: authorizeEndpoint(server) } },
+    { path: '/consent', audience: 'person', handlers: { POST: consentEndpoint(server) } },
+    {
+      path: '/callback/:provider',
+      audience: 'person',
+      handlers: { GET: callbackEndpoint(server), POST: signInEndpoint(server) },
+    },
+  ]
+
+  for (const endpoint of [...documents, ...json]) mountEndpoint(app, endpoint)
+  await app.register(async (scope) => {
+    acceptForms(scope)
+    for (const endpoint of forms) mountEndpoint(scope, endpoint)
+  })
+  await app.register(async (scope) => {
+    // Bodies on routes are the MCP server's business: they are passed on, never parsed here.
+    scope.removeAllContentTypeParsers()
+    scope.addContentTypeParser('*', (_request, _payload, done) => done(null, undefined))
+    for (const route of routes) {
+      const handler = routeEndpoint(gateway, forwarding, route)
+      for (const url of [route.path, `${route.path}/`]) scope.all(url, { config: { audience: 'mcp' } }, handler)
+    }
+  })
+}
+
+/** A database answers only to the keys it was begun with: with others every sign-in would be lost in silence. */
+async function checkKeys(store: Store, vault: Vault): Promise<void> {
+  const context = { purpose: 'key-check', owner: [] } as const
+  const sealed = await store.rememberOnce('key-check', await vault.seal('gatehouse', context))
+  try {
+    await vault.open(sealed, context)
+  } catch {
+    throw new StoreRefused(
+      'this database was written with other encryption keys: add the key it was written with to encryption_keys (older keys go last), or use another database',
+    )
+  }
+}
+
+function credentialProvider(config: GatewayConfig, providers: AuthorizationServer['providers'], routePath: string) {
+  const rule = config.routes.find((route) => route.path === routePath)?.credential
+  return rule?.kind === 'provider-token' ? providers.get(rule.provider) : undefined
+}
+
+/** Listens and says where, as `host:port`. */
+async function listenOn(app: FastifyInstance, address: ListenAddress): Promise<string> {
+  await app.listen({ host: address.host, port: address.port })
+  const bound = app.server.address()
+  if (bound === null || typeof bound === 'string') return `${address.host}:${address.port}`
+  return bound.family === 'IPv6' ? `[${bound.address}]:${bound.port}` : `${bound.address}:${bound.port}`
+}
