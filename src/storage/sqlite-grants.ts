@@ -1,0 +1,98 @@
+import { eq, sql } from 'drizzle-orm'
+import type { Grant } from '../domain/grant.ts'
+import { accessTokens, codes, credentials, grants } from './sqlite-schema.ts'
+import { type Queries, type Session, withoutNulls } from './sqlite-session.ts'
+import type { Store } from './store.ts'
+
+type GrantVerbs = 'createGrant' | 'findCode' | 'findGrant' | 'redeemCode' | 'advanceGeneration' | 'revokeGrant'
+
+/** The store's verbs on grants, their codes and their refresh generations. */
+export function grantVerbs(session: Session): Pick<Store, GrantVerbs> {
+  return {
+    async createGrant(grant, code, credential) {
+      await session.write((queries) => {
+        assertSameGrant(grant.id, code.grantId)
+        queries.insert(grants).values(grant).run()
+        queries.insert(codes).values(code).run()
+        if (!credential) return
+        assertSameGrant(grant.id, credential.grantId)
+        queries.insert(credentials).values(credential).run()
+      })
+    },
+    findCode: (hash) =>
+      session.read(() => {
+        const row = codeOf(session.queries, hash)
+        return row && withoutNulls(row)
+      }),
+    findGrant: (grantId) => session.read(() => grantOf(session.queries, grantId)),
+    redeemCode: (hash, access, now) =>
+      session.write((queries) => {
+        const code = codeOf(queries, hash)
+        if (!code) return { outcome: 'unknown' }
+        // A used code stays recognisable past its end, until it is collected: whoever comes second may be the owner.
+        if (code.redeemedAt !== null) return { outcome: 'replayed', redeemedAt: code.redeemedAt }
+        const grant = grantOf(queries, code.grantId)
+        if (code.expiresAt <= now || grant?.status !== 'pending' || grant.expiresAt <= now)
+          return { outcome: 'unknown' }
+        assertSameGrant(grant.id, access.grantId)
+        queries.update(codes).set({ redeemedAt: now }).where(eq(codes.hash, hash)).run()
+        const activated = { status: 'active', generation: 1, rotatedAt: now } as const
+        queries.update(grants).set(activated).where(eq(grants.id, grant.id)).run()
+        queries.insert(accessTokens).values(access).run()
+        return { outcome: 'redeemed' }
+      }),
+    advanceGeneration: (grantId, from, access, now, graceMs) =>
+      session.write((queries) => {
+        assertSameGrant(grantId, access.grantId)
+        const grant = grantOf(queries, grantId)
+        if (grant?.status !== 'active' || grant.expiresAt <= now) return 'gone'
+        const outcome = judgeGeneration(grant, from, now, graceMs)
+        if (outcome === 'reused') return outcome
+        if (outcome === 'rotated')
+          queries
+            .update(grants)
+            .set({ generation: from + 1, rotatedAt: now })
+            .where(eq(grants.id, grantId))
+            .run()
+        queries.insert(accessTokens).values(access).run()
+        return outcome
+      }),
+    async revokeGrant(grantId) {
+      const won = await session.write((queries) => {
+        const { changes } = queries
+          .update(grants)
+          .set({ status: 'revoked' })
+          .where(sql`${grants.id} = ${grantId} and ${grants.status} <> 'revoked'`)
+          .run()
+        if (changes === 0) return false
+        queries.delete(accessTokens).where(eq(accessTokens.grantId, grantId)).run()
+        queries.delete(codes).where(eq(codes.grantId, grantId)).run()
+        queries.delete(credentials).where(eq(credentials.grantId, grantId)).run()
+        return true
+      })
+      if (won) session.emit({ kind: 'grant', grantId })
+      return won
+    },
+  }
+}
+
+/** RFC 9700 §4.14.2 with a grace period. A clock that was set back must not bring an old generation back to life. */
+function judgeGeneration(grant: Grant, from: number, now: number, graceMs: number): 'rotated' | 'retried' | 'reused' {
+  if (from < 1) return 'reused'
+  if (from === grant.generation) return 'rotated'
+  const inGrace = Math.abs(now - grant.rotatedAt) <= graceMs
+  return from === grant.generation - 1 && inGrace ? 'retried' : 'reused'
+}
+
+function codeOf(queries: Queries, hash: string) {
+  return queries.select().from(codes).where(eq(codes.hash, hash)).get()
+}
+
+function grantOf(queries: Queries, grantId: string): Grant | undefined {
+  return queries.select().from(grants).where(eq(grants.id, grantId)).get()
+}
+
+/** A token, code or credential stored under somebody else's grant would be a breach; better nothing is stored. */
+function assertSameGrant(expected: string, actual: string | undefined): void {
+  if (expected !== actual) throw new Error('belongs to another grant')
+}

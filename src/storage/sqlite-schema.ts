@@ -1,0 +1,113 @@
+import { sql } from 'drizzle-orm'
+import { index, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
+import type { Client } from '../domain/client.ts'
+import type { Grant } from '../domain/grant.ts'
+import type { CredentialRow } from './store.ts'
+
+// The tables as migrations/sqlite creates them; a test compares the two. All times are milliseconds since 1970.
+
+/** Registered clients (RFC 7591). */
+export const clients = sqliteTable('clients', {
+  clientId: text('client_id').primaryKey().notNull(),
+  origin: text('origin').$type<Client['origin']>().notNull(),
+  clientName: text('client_name'),
+  redirectUris: strings('redirect_uris'),
+  tokenEndpointAuthMethod: text('token_endpoint_auth_method').$type<Client['tokenEndpointAuthMethod']>().notNull(),
+  secretHash: text('secret_hash'),
+  grantTypes: strings('grant_types'),
+  applicationType: text('application_type').$type<Client['applicationType']>().notNull(),
+  clientUri: text('client_uri'),
+  scope: text('scope'),
+  createdAt: integer('created_at').notNull(),
+})
+
+/** Authorizations on their way through a browser, sealed. */
+export const interactions = sqliteTable(
+  'interactions',
+  {
+    id: text('id').primaryKey().notNull(),
+    version: integer('version').notNull(),
+    sealed: text('sealed').notNull(),
+    expiresAt: integer('expires_at').notNull(),
+  },
+  (table) => [index('interactions_expires_at').on(table.expiresAt)],
+)
+
+/** Grants; everything below hangs on one and goes with it. */
+export const grants = sqliteTable(
+  'grants',
+  {
+    id: text('id').primaryKey().notNull(),
+    clientId: text('client_id').notNull(),
+    routePath: text('route_path').notNull(),
+    resource: text('resource').notNull(),
+    scopes: strings('scopes'),
+    sealedIdentity: text('sealed_identity').notNull(),
+    status: text('status').$type<Grant['status']>().notNull(),
+    generation: integer('generation').notNull(),
+    rotatedAt: integer('rotated_at').notNull(),
+    createdAt: integer('created_at').notNull(),
+    expiresAt: integer('expires_at').notNull(),
+  },
+  (table) => [
+    index('grants_expires_at').on(table.expiresAt),
+    // Partial, because only collection asks for it and few rows are in this state.
+    index('grants_revoked').on(table.id).where(sql`status = 'revoked'`),
+  ],
+)
+
+/** Authorization codes, by hash. */
+export const codes = sqliteTable(
+  'codes',
+  {
+    hash: text('hash').primaryKey().notNull(),
+    grantId: grantId(),
+    clientId: text('client_id').notNull(),
+    redirectUri: text('redirect_uri').notNull(),
+    codeChallenge: text('code_challenge').notNull(),
+    expiresAt: integer('expires_at').notNull(),
+    redeemedAt: integer('redeemed_at'),
+  },
+  (table) => [index('codes_grant_id').on(table.grantId), index('codes_expires_at').on(table.expiresAt)],
+)
+
+/** Access tokens, by hash. */
+export const accessTokens = sqliteTable(
+  'access_tokens',
+  {
+    hash: text('hash').primaryKey().notNull(),
+    grantId: grantId(),
+    scopes: strings('scopes'),
+    expiresAt: integer('expires_at').notNull(),
+  },
+  (table) => [index('access_tokens_grant_id').on(table.grantId), index('access_tokens_expires_at').on(table.expiresAt)],
+)
+
+/** What goes upstream, sealed; `lease_until` says who may refresh it, `version` whose result counts. */
+export const credentials = sqliteTable('credentials', {
+  id: text('id').primaryKey().notNull(),
+  grantId: text('grant_id')
+    .unique('credentials_grant_id')
+    .references(() => grants.id, { onDelete: 'cascade' }),
+  version: integer('version').notNull(),
+  sealed: text('sealed').notNull(),
+  expiresAt: integer('expires_at'),
+  state: text('state').$type<CredentialRow['state']>().notNull(),
+  leaseUntil: integer('lease_until'),
+})
+
+/** Values that are written once and never change. */
+export const remembered = sqliteTable('remembered', {
+  name: text('name').primaryKey().notNull(),
+  value: text('value').notNull(),
+})
+
+function strings(name: string) {
+  return text(name, { mode: 'json' }).$type<readonly string[]>().notNull()
+}
+
+function grantId() {
+  return text('grant_id')
+    .notNull()
+    .references(() => grants.id, { onDelete: 'cascade' })
+}

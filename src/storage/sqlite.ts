@@ -1,0 +1,54 @@
+import { eq, sql } from 'drizzle-orm'
+import { accessVerbs } from './sqlite-access.ts'
+import { clientVerbs } from './sqlite-clients.ts'
+import { credentialVerbs } from './sqlite-credentials.ts'
+import { expiryVerbs } from './sqlite-expiry.ts'
+import { grantVerbs } from './sqlite-grants.ts'
+import { interactionVerbs } from './sqlite-interactions.ts'
+import { openDatabase } from './sqlite-open.ts'
+import { remembered } from './sqlite-schema.ts'
+import { createSession, type Session } from './sqlite-session.ts'
+import type { Store } from './store.ts'
+
+/**
+ * Opens the SQLite database `file` as this process's own, creating and migrating it as needed.
+ * Rejects with {@link StoreRefused} when that cannot be done.
+ */
+export async function openSqliteStore(options: { readonly file: string }): Promise<Store> {
+  const database = openDatabase(options.file)
+  const session = createSession(database)
+  return {
+    ...clientVerbs(session),
+    ...interactionVerbs(session),
+    ...grantVerbs(session),
+    ...accessVerbs(session),
+    ...credentialVerbs(session),
+    ...expiryVerbs(session),
+    ...memoryVerbs(session),
+    subscribe: session.subscribe,
+    async close() {
+      database.close()
+    },
+  }
+}
+
+/** Applies pending migrations and closes again; `applied` names them. Rejects as {@link openSqliteStore} does. */
+export async function migrateSqlite(options: { readonly file: string }): Promise<{ applied: string[] }> {
+  const database = openDatabase(options.file)
+  database.close()
+  return { applied: [...database.applied] }
+}
+
+function memoryVerbs(session: Session): Pick<Store, 'rememberOnce' | 'ping'> {
+  return {
+    rememberOnce: (name, value) =>
+      session.write((queries) => {
+        queries.insert(remembered).values({ name, value }).onConflictDoNothing().run()
+        return queries.select().from(remembered).where(eq(remembered.name, name)).get()?.value ?? value
+      }),
+    async ping() {
+      // A read would not notice a full or read-only disk. Nobody reads this number.
+      await session.write((queries) => queries.run(sql`PRAGMA user_version = 1`))
+    },
+  }
+}
