@@ -23,7 +23,10 @@ export interface Rig {
 }
 
 export interface RigOptions extends ForwarderOptions {
-  readonly upstream: RequestListener | NetServer
+  /** A URL is only forwarded to. */
+  readonly upstream: RequestListener | NetServer | URL
+  /** Where requests for `/other` go. */
+  readonly other?: URL
   /** Reads bodies before forwarding instead of streaming them. */
   readonly buffered?: boolean
   readonly injected?: Readonly<Record<string, string>>
@@ -43,9 +46,7 @@ afterEach(async () => {
 })
 
 export async function startRig(options: RigOptions): Promise<Rig> {
-  const upstreamServer = typeof options.upstream === 'function' ? createServer(options.upstream) : options.upstream
-  const upstreamPort = await listen(upstreamServer)
-  const upstream = new URL(`http://127.0.0.1:${upstreamPort}${options.upstreamPath ?? '/mcp'}`)
+  const upstream = options.upstream instanceof URL ? options.upstream : await startUpstream(options)
   const forwarder = createForwarder(options)
   closers.push(() => forwarder.close())
   const arrived: ForwardOutcome[] = []
@@ -55,7 +56,7 @@ export async function startRig(options: RigOptions): Promise<Rig> {
     const exchange: Exchange = {
       request,
       response,
-      upstream,
+      upstream: request.url === '/other' && options.other ? options.other : upstream,
       query: request.url?.split('?')[1] ?? '',
       body: options.buffered ? await buffer(request) : 'stream',
       headers: upstreamHeaders(request.headers, options.injected ?? {}),
@@ -73,7 +74,7 @@ export async function startRig(options: RigOptions): Promise<Rig> {
   return {
     port,
     url: `http://127.0.0.1:${port}/route`,
-    upstreamPort,
+    upstreamPort: Number(upstream.port),
     forwarder,
     async nextOutcome() {
       const outcome = arrived.shift()
@@ -83,6 +84,12 @@ export async function startRig(options: RigOptions): Promise<Rig> {
       })
     },
   }
+}
+
+async function startUpstream(options: RigOptions): Promise<URL> {
+  const server = typeof options.upstream === 'function' ? createServer(options.upstream) : options.upstream
+  const port = await listen(server as Server)
+  return new URL(`http://127.0.0.1:${port}${options.upstreamPath ?? '/mcp'}`)
 }
 
 /** Listens on a free port of 127.0.0.1 until the test ends. */
