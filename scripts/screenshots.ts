@@ -14,8 +14,8 @@ interface Picture {
 }
 
 const DEVICES = {
-  phone: { viewport: { width: 390, height: 780 }, deviceScaleFactor: 2 },
-  desktop: { viewport: { width: 800, height: 600 }, deviceScaleFactor: 1.5 },
+  phone: { viewport: { width: 390, height: 640 }, deviceScaleFactor: 1.4 },
+  desktop: { viewport: { width: 680, height: 400 }, deviceScaleFactor: 1.2 },
 }
 
 const PICTURES: readonly Picture[] = [

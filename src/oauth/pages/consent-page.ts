@@ -65,13 +65,12 @@ ${details(model)}
   })
 }
 
-function whoAsks({ name, origin }: ConsentModel['client']): Html {
+function whoAsks({ name, id, origin }: ConsentModel['client']): Html {
   const shown = name === undefined ? '' : displayName(name)
-  const called = html`<strong class="name">${foreign(shown)}</strong>`
   if (origin === 'static') {
     return fact(
       'App',
-      html`${shown === '' ? 'An app without a name' : called}
+      html`<strong class="name">${foreign(shown || id)}</strong>
 <p class="note">Set up here by your administrator.</p>`,
     )
   }
@@ -79,8 +78,8 @@ function whoAsks({ name, origin }: ConsentModel['client']): Html {
     ? fact('App', html`It gives no name, and nobody has checked it.`)
     : fact(
         'App',
-        html`<span class="note">It calls itself</span> ${called}
-<p class="note">Nobody has checked this name.</p>`,
+        html`<strong class="name">${foreign(shown)}</strong>
+<p class="note">This is what it calls itself. Nobody has checked the name.</p>`,
       )
 }
 
@@ -110,7 +109,7 @@ function whatIsAllowed(route: ConsentRoute): Html {
     html`<strong>${foreign(route.title)}</strong>
 <p class="note">${foreign(route.resource)}</p>`,
   )}
-${fact('The server gets', foreign(route.upstreamAccount))}`
+${fact('The server gets', html`<span class="phrase">${foreign(route.upstreamAccount)}</span>`)}`
 }
 
 function choice(routes: readonly ConsentRoute[]): Html {

@@ -20,7 +20,7 @@ export function shorten(text: string, maxLength: number): string {
   return characters.length > maxLength ? `${characters.slice(0, maxLength - 1).join('')}…` : text
 }
 
-/** What the title of a window may say of `text`: one line without deceptive characters. */
+/** `text` as {@link foreign} shows it, for places without markup such as the title of a window. */
 export function visible(text: string): string {
   return text.toWellFormed().replaceAll(DECEPTIVE, '\ufffd').replaceAll(TOWER_OF_MARKS, '$1')
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { foreign, visible } from './foreign-text.ts'
 import { type Html, type HtmlDocument, html, toDocument } from './html.ts'
 import { STYLESHEET } from './stylesheet.ts'
 
@@ -45,13 +46,13 @@ export function pageHeaders(): Record<string, string> {
 
 /** A whole page around `main`. */
 export function layOut({ title, gatewayHost, head, main }: Layout): HtmlDocument {
-  const host = gatewayHost === undefined ? undefined : html`<span class="host"><bdi>${gatewayHost}</bdi></span>`
+  const host = gatewayHost === undefined ? undefined : html`<span class="host">${foreign(gatewayHost)}</span>`
   return toDocument(html`<html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>${title} – Gatehouse</title>${head}
+<title>${visible(title)} – Gatehouse</title>${head}
 <style>${STYLESHEET}</style>
 </head>
 <body>

@@ -21,9 +21,9 @@ export interface ErrorModel {
 export function errorPage(model: ErrorModel): HtmlDocument {
   return layOut({
     title: model.title,
-    main: html`<h1>${model.title}</h1>
-<p>${model.what}</p>
-<p>${model.next}</p>
+    main: html`<h1>${foreign(model.title)}</h1>
+<p>${foreign(model.what)}</p>
+<p>${foreign(model.next)}</p>
 ${model.continue && interstitial(model.continue)}
 <p class="foot">Reference for your administrator: <code>${foreign(model.requestId)}</code></p>`,
   })
@@ -51,7 +51,7 @@ export function handOffPage(model: HandOffModel): HtmlDocument {
 <meta http-equiv="refresh" content="0;url=${href}">`,
     main: html`<h1>You are signed in</h1>
 <p>You may close this window and go back to ${app}.</p>
-<p class="lead">Nothing happened over there? Then hand over the answer yourself:</p>
+<p class="lead">Did nothing happen there? Then open it from here:</p>
 <a class="button primary" href="${href}" rel="noreferrer">Open ${app}</a>
 <p class="foot">This opens ${whoListens(model.target)}.</p>`,
   })
@@ -59,7 +59,7 @@ export function handOffPage(model: HandOffModel): HtmlDocument {
 
 function interstitial({ href, host, label }: NonNullable<ErrorModel['continue']>): Html {
   return html`<p class="notice">The app wants to hear about this at <strong>${foreign(host)}</strong>. Nobody has checked that address. Go there only if you know it.</p>
-<p><a class="button" href="${navigable(href)}" rel="noreferrer">${label}</a></p>`
+<p><a class="button" href="${navigable(href)}" rel="noreferrer">${foreign(label)}</a></p>`
 }
 
 function whoListens(target: RedirectTarget): Html {

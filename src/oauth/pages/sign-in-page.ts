@@ -23,7 +23,7 @@ export function signInPage(model: SignInModel): HtmlDocument {
     title: model.failed ? 'Sign-in failed' : 'Sign in',
     gatewayHost: model.gatewayHost,
     main: html`<h1>Sign in</h1>
-<p class="lead">with your ${foreign(model.providerName)} account, so that ${app} can use ${foreign(model.routeTitle)}.</p>
+<p class="lead">Use your ${foreign(model.providerName)} account. After that, ${app} can use ${foreign(model.routeTitle)} for you.</p>
 ${
   model.failed
     ? html`<p class="alert" role="alert" id="failure"><strong>Sign-in failed.</strong> Check the username and the password, and try again.</p>`

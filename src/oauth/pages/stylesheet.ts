@@ -69,19 +69,23 @@ p { margin: 0 0 1rem; }
 a { color: var(--accent); }
 code { font: .875em/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, "Liberation Mono", monospace; }
 .lead, .note, .foot { color: var(--muted); }
+.lead { margin-bottom: 1.25rem; }
 .note, .foot { font-size: .875rem; }
 .note { margin: .125rem 0 0; }
 .foot { margin: 1rem 0 0; }
-dl { margin: 0 0 1rem; }
+dl { margin: 0; }
 dl > div { padding: .75rem 0; border-top: 1px solid var(--line); }
 dt { color: var(--muted); font-size: .875rem; }
 dd { margin: 0; }
+.phrase { display: block; }
+.phrase::first-letter { text-transform: uppercase; }
 .name { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; overflow: hidden; font-weight: 600; }
 .goes-to { font-size: 1.25rem; font-weight: 700; line-height: 1.35; }
-.notice, .alert { margin: .625rem 0 0; padding: .625rem .75rem; border-left: .25rem solid; border-radius: .375rem; font-size: .9375rem; }
+.notice, .alert { margin: .625rem 0 1.25rem; padding: .625rem .75rem; border-left: .25rem solid; border-radius: .375rem; font-size: .9375rem; }
 .notice { background: var(--notice); color: var(--on-notice); }
-.alert { margin: 0 0 1.25rem; background: var(--danger); color: var(--on-danger); }
-fieldset { margin: 0 0 1rem; padding: 0; border: 0; min-width: 0; }
+dd .notice { margin-bottom: 0; }
+.alert { background: var(--danger); color: var(--on-danger); }
+fieldset { margin: .75rem 0 1.25rem; padding: 0; border: 0; min-width: 0; }
 legend { padding: 0 0 .5rem; font-weight: 600; }
 .choice { display: flex; gap: .75rem; padding: .75rem; margin: 0 0 .5rem; border: 1px solid var(--edge); border-radius: .625rem; cursor: pointer; }
 .choice:has(:checked) { border-color: var(--accent); box-shadow: inset 0 0 0 1px var(--accent); }
@@ -99,7 +103,9 @@ label.field { display: block; font-weight: 600; margin: 0 0 .375rem; }
 .input[aria-invalid] { border-color: var(--on-danger); border-width: 2px; }
 .decision { display: grid; grid-template-columns: 1fr 2fr; gap: .75rem; }
 .button {
-  display: block;
+  display: flex;
+  align-items: center;
+  justify-content: center;
   width: 100%;
   min-height: 3rem;
   padding: .625rem .875rem;
