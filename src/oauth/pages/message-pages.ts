@@ -52,7 +52,7 @@ export function handOffPage(model: HandOffModel): HtmlDocument {
     main: html`<h1>You are signed in</h1>
 <p>You may close this window and go back to ${app}.</p>
 <p class="lead">Did nothing happen there? Then open it from here:</p>
-<a class="button primary" href="${href}" rel="noreferrer">Open ${app}</a>
+<a class="button primary" href="${href}" rel="noreferrer"><span>Open ${app}</span></a>
 <p class="foot">This opens ${whoListens(model.target)}.</p>`,
   })
 }
