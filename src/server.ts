@@ -199,7 +199,7 @@ function credentialProvider(config: GatewayConfig, providers: AuthorizationServe
 
 /** Listens and says where, as `host:port`. */
 async function listenOn(app: FastifyInstance, address: ListenAddress): Promise<string> {
-  await app.listen({ host: address.host, port: address.port })
+  await app.listen({ host: address.host, port: address.port, listenTextResolver: (bound) => `bound to ${bound}` })
   const bound = app.server.address()
   if (bound === null || typeof bound === 'string') return `${address.host}:${address.port}`
   return bound.family === 'IPv6' ? `[${bound.address}]:${bound.port}` : `${bound.address}:${bound.port}`

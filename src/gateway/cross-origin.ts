@@ -25,7 +25,7 @@ export function createCrossOrigin(publicUrl: string, allowedOrigins: readonly st
     allows,
     headers: (origin) =>
       origin === undefined || !allows(origin)
-        ? { vary: 'Origin' }
+        ? { vary: 'Origin', 'access-control-expose-headers': EXPOSED_HEADERS }
         : { vary: 'Origin', 'access-control-allow-origin': origin, 'access-control-expose-headers': EXPOSED_HEADERS },
   }
 }
