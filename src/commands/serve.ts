@@ -1,0 +1,23 @@
+import { startGateway } from '../server.ts'
+import { orCannotStart } from './cannot-start.ts'
+import { loadOrReport } from './load-or-report.ts'
+import { createLogger, LOG_LEVELS } from './logger.ts'
+import { closeOnSignal } from './shutdown.ts'
+
+/** `gatehouse serve`: runs until SIGTERM or SIGINT, then drains. Resolves to the exit code. */
+export async function serve(file: string): Promise<number> {
+  const level = process.env.LOG_LEVEL || 'info'
+  if (!LOG_LEVELS.includes(level)) {
+    process.stderr.write(`gatehouse: LOG_LEVEL must be one of ${LOG_LEVELS.join(', ')}\n`)
+    return 1
+  }
+  const config = loadOrReport(file)
+  if (!config) return 1
+  const logger = await createLogger(level)
+  return orCannotStart(async () => {
+    const gateway = await startGateway(config, { logger })
+    await closeOnSignal(() => gateway.close())
+    // Whatever a library still keeps open must not keep the process alive.
+    process.exit(0)
+  })
+}

@@ -1,0 +1,114 @@
+import type { CredentialRule } from '../domain/credential.ts'
+import { parseHeaderTemplate } from '../domain/header-template.ts'
+import type { AllowRule } from '../domain/policy.ts'
+import type { InjectedHeader, Route } from '../domain/route.ts'
+import { DEFAULT_SCOPE } from '../domain/scope.ts'
+import type { GatewayConfig, ProviderConfig, StaticClientConfig } from './gateway-config.ts'
+import { isPrivateHost } from './network.ts'
+import type { ParsedGateway } from './schema.ts'
+
+type ParsedRoute = ParsedGateway['routes'][string]
+type ParsedAllow = NonNullable<ParsedRoute['allow']>
+
+/** The configuration that a file without problems means. Throws when it has no encryption key, which the schema excludes. */
+export function assemble(parsed: ParsedGateway): GatewayConfig {
+  const [newest, ...older] = parsed.encryption_keys
+  if (!newest) throw new Error('no encryption key')
+  return {
+    publicUrl: parsed.public_url,
+    listen: parsed.listen,
+    operations: parsed.operations,
+    trustedProxies: parsed.trusted_proxies,
+    allowedOrigins: parsed.allowed_origins,
+    database: parsed.database,
+    encryptionKeys: [newest, ...older],
+    providers: Object.entries(parsed.providers).map(([name, provider]) => toProvider(name, provider)),
+    routes: Object.entries(parsed.routes).map(([path, route]) => toRoute(parsed.public_url, path, route)),
+    clients: { registration: parsed.clients.registration, static: parsed.clients.static.map(toStaticClient) },
+    tokens: {
+      accessTtlMs: parsed.tokens.access_ttl,
+      refreshIdleTtlMs: parsed.tokens.refresh_idle_ttl,
+      refreshTtlMs: parsed.tokens.refresh_ttl,
+      refreshGraceMs: parsed.tokens.refresh_grace,
+    },
+    warnings: findWarnings(parsed),
+  }
+}
+
+function toProvider(name: string, parsed: ParsedGateway['providers'][string]): ProviderConfig {
+  if (parsed.type === 'password') return { type: 'password', name, users: new Map(Object.entries(parsed.users)) }
+  return {
+    type: 'oidc',
+    name,
+    issuer: parsed.issuer,
+    clientId: parsed.client_id,
+    ...(parsed.client_secret ? { clientSecret: parsed.client_secret } : {}),
+    scopes: unique(parsed.scopes),
+    groupsClaim: parsed.groups_claim,
+  }
+}
+
+function toRoute(publicUrl: string, path: string, parsed: ParsedRoute): Route {
+  return {
+    path,
+    resource: publicUrl + path,
+    title: parsed.title ?? path.slice(1),
+    upstream: parsed.upstream,
+    signIn: parsed.sign_in,
+    ...(parsed.allow ? { allow: toAllow(parsed.allow) } : {}),
+    credential: toCredential(parsed),
+    inject: toInject(parsed),
+    scopes: [DEFAULT_SCOPE],
+  }
+}
+
+function toAllow(parsed: ParsedAllow): AllowRule {
+  return {
+    emailDomains: unique((parsed.email_domains ?? []).map((domain) => domain.toLowerCase())),
+    groups: unique(parsed.groups ?? []),
+    // E-mail addresses compare in lower case; a subject compares as it stands.
+    users: unique((parsed.users ?? []).flatMap((user) => (user.includes('@') ? [user.toLowerCase(), user] : [user]))),
+  }
+}
+
+function toCredential(parsed: ParsedRoute): CredentialRule {
+  const { credential } = parsed
+  if (credential.kind === 'static') return { kind: 'static', value: credential.value }
+  return credential.kind === 'none' ? { kind: 'none' } : { kind: 'provider-token', provider: parsed.sign_in }
+}
+
+function toInject(parsed: ParsedRoute): InjectedHeader[] {
+  if (parsed.inject)
+    return Object.entries(parsed.inject).map(([name, template]) => ({ name: name.toLowerCase(), template }))
+  const bearer = parseHeaderTemplate('Bearer {credential}')
+  return parsed.credential.kind === 'none' || !bearer.ok ? [] : [{ name: 'authorization', template: bearer.value }]
+}
+
+function toStaticClient(parsed: ParsedGateway['clients']['static'][number]): StaticClientConfig {
+  return {
+    clientId: parsed.client_id,
+    ...(parsed.client_name === undefined ? {} : { clientName: parsed.client_name }),
+    redirectUris: unique(parsed.redirect_uris),
+    tokenEndpointAuthMethod: parsed.token_endpoint_auth_method ?? 'none',
+    ...(parsed.client_secret ? { clientSecret: parsed.client_secret } : {}),
+  }
+}
+
+function findWarnings(parsed: ParsedGateway): string[] {
+  const used = new Set(Object.values(parsed.routes).map((route) => route.sign_in))
+  return [
+    ...Object.entries(parsed.routes)
+      .filter(([, { upstream }]) => upstream.protocol === 'http:' && !isPrivateHost(upstream.hostname))
+      .map(
+        ([path]) =>
+          `routes.${path}.upstream is http on a public name: credentials travel in the clear → use https, or a private address`,
+      ),
+    ...Object.keys(parsed.providers)
+      .filter((name) => !used.has(name))
+      .map((name) => `providers.${name} is not used by any route → name it in sign_in, or remove it`),
+  ]
+}
+
+function unique(values: readonly string[]): string[] {
+  return [...new Set(values)]
+}

@@ -1,0 +1,15 @@
+import { z } from 'zod'
+import { GatewaySchema } from './schema.ts'
+
+/** The text of config/gateway.schema.json: gateway.yaml as a JSON Schema (draft 2020-12) for editors. */
+export function renderJsonSchema(): string {
+  const schema = z.toJSONSchema(GatewaySchema, {
+    io: 'input',
+    unrepresentable: 'any',
+    // Examples of whole blocks are YAML for people, not values of the schema.
+    override({ jsonSchema }) {
+      if (jsonSchema.type !== 'string') delete jsonSchema.examples
+    },
+  })
+  return `${JSON.stringify(schema, null, 2)}\n`
+}

@@ -1,0 +1,100 @@
+import { z } from 'zod'
+import { parseDatabase } from './database.ts'
+import { parseListenAddress, parseOperationsAddress } from './listen-address.ts'
+import { parseTrustedProxy } from './network.ts'
+import { OidcProviderSchema, PasswordProviderSchema } from './provider-schema.ts'
+import { RouteSchema } from './route-schema.ts'
+import { StaticClientSchema } from './static-client-schema.ts'
+import { duration, encryptionKey, text } from './text-schema.ts'
+import { parseAllowedOrigin, parsePublicUrl } from './web-address.ts'
+
+const TokensSchema = z.strictObject({
+  access_ttl: duration('24h')
+    .meta({ description: 'How long an access token works.', examples: ['1h'] })
+    .prefault('1h'),
+  refresh_idle_ttl: duration('365d')
+    .meta({ description: 'How long a refresh token waits for its use.', examples: ['30d'] })
+    .prefault('30d'),
+  refresh_ttl: duration('365d')
+    .meta({ description: 'When a user must sign in again, however active.', examples: ['180d'] })
+    .prefault('180d'),
+  refresh_grace: duration('10m')
+    .meta({ description: 'How long the previous refresh token still gets the same answer (lost answers, races).' })
+    .meta({ examples: ['60s'] })
+    .prefault('60s'),
+})
+
+const ClientsSchema = z.strictObject({
+  registration: z
+    .enum(['open', 'off'])
+    .meta({ description: 'Whether MCP clients may register themselves (RFC 7591).', examples: ['open'] })
+    .prefault('open'),
+  metadata_documents: z
+    .strictObject({ enabled: z.literal(false), allow_hosts: z.array(z.string()).optional() })
+    .meta({ description: 'Clients named by a metadata document: not in this version.' })
+    .optional(),
+  static: z.array(StaticClientSchema).meta({ description: 'Clients that you declare yourself.' }).prefault([]),
+})
+
+/** gateway.yaml, shape and values: the one source of the checks, of the types and of config/gateway.schema.json. */
+export const GatewaySchema = z
+  .strictObject({
+    public_url: text(parsePublicUrl).meta({
+      description: 'Issuer and base of every URL that is published; https, or http on loopback; no slash at the end.',
+      examples: ['https://mcp.example.com'],
+    }),
+    listen: text(parseListenAddress)
+      .meta({ description: 'Where clients and browsers come in.', examples: ['127.0.0.1:8080'] })
+      .prefault('127.0.0.1:8080'),
+    operations: z
+      .strictObject({
+        listen: text(parseOperationsAddress)
+          .meta({ description: 'One interface, never all of them.', examples: ['127.0.0.1:9090'] })
+          .prefault('127.0.0.1:9090'),
+      })
+      .meta({ description: '/healthz, /readyz and /metrics; never on the public listener.' })
+      .prefault({}),
+    trusted_proxies: z
+      .array(text(parseTrustedProxy).meta({ examples: ['10.0.0.0/8'] }))
+      .meta({ description: 'Addresses or CIDRs of your reverse proxies, whose X-Forwarded-For is believed.' })
+      .prefault([]),
+    allowed_origins: z
+      .array(text(parseAllowedOrigin).meta({ examples: ['https://app.example.com'] }))
+      .meta({ description: 'Web origins that may call the routes, besides loopback ones and our own.' })
+      .prefault([]),
+    database: text(parseDatabase)
+      .meta({
+        description: 'sqlite:FILE, relative to the working directory.',
+        examples: ['sqlite:data/gatehouse.db'],
+      })
+      .prefault('sqlite:data/gatehouse.db'),
+    encryption_keys: z
+      .array(encryptionKey.meta({ examples: [`\${env:GATEHOUSE_KEY}`] }))
+      .min(1)
+      .meta({
+        description: 'Keys from `gatehouse new-key`, newest first: the first seals, all open.',
+        examples: [[`\${env:GATEHOUSE_KEY}`]],
+      }),
+    providers: z
+      .record(
+        z.string().meta({ pattern: '^[a-z0-9][a-z0-9_-]{0,63}$' }),
+        z.discriminatedUnion('type', [OidcProviderSchema, PasswordProviderSchema]),
+      )
+      .meta({ description: 'Where people sign in, by a name of your choice.', examples: ['corp: { type: oidc, … }'] }),
+    routes: z.record(z.string().meta({ pattern: '^(/[A-Za-z0-9._~-]+)+$' }), RouteSchema).meta({
+      description: 'The protected MCP servers, by public path.',
+      examples: ['/github: { upstream: http://127.0.0.1:8082/mcp, … }'],
+    }),
+    clients: ClientsSchema.meta({ description: 'Who may be an MCP client.' }).prefault({}),
+    tokens: TokensSchema.meta({ description: 'How long our tokens live.' }).prefault({}),
+    consent: z
+      .strictObject({
+        remember: z.literal('never').meta({ description: 'Every authorization asks the user.' }).prefault('never'),
+      })
+      .meta({ description: 'The consent page.' })
+      .prefault({}),
+  })
+  .meta({ title: 'gateway.yaml', description: 'Configuration of Gatehouse (package mcp-gatehouse).' })
+
+/** What {@link GatewaySchema} makes of a file without problems. */
+export type ParsedGateway = z.output<typeof GatewaySchema>

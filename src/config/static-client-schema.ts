@@ -1,0 +1,51 @@
+import { z } from 'zod'
+import { TOKEN_ENDPOINT_AUTH_METHODS } from '../domain/client.ts'
+import { acceptRedirectUri } from '../domain/redirect-uri.ts'
+import { ok } from '../domain/result.ts'
+import { fault } from './fault.ts'
+import { matching, secret, text } from './text-schema.ts'
+
+const CLIENT_ID = /^[\x21-\x7e]{1,200}$/
+
+/** A client that the operator declares. */
+export const StaticClientSchema = z.strictObject({
+  client_id: text((value) => {
+    if (/^https?:/i.test(value))
+      return fault('looks like the address of a metadata document', 'choose an id that does not start with https:')
+    return CLIENT_ID.test(value)
+      ? ok(value)
+      : fault('is not a client id', 'write 1 to 200 ASCII characters without spaces')
+  }).meta({ description: 'The id that you give to the client.', examples: ['inspector'] }),
+  client_name: matching(/^[^\s\p{C}](?:[^\p{C}]{0,98}[^\s\p{C}])?$/u, 'cannot be shown', 'write 1 to 100 characters')
+    .meta({ description: 'What the consent page calls it.', examples: ['MCP Inspector'] })
+    .optional(),
+  redirect_uris: z
+    .array(
+      text((value) => {
+        if (value.includes('*'))
+          return fault('holds a wildcard', 'write each redirect URI in full; loopback ports are free anyway')
+        const accepted = acceptRedirectUri(value)
+        return accepted.ok
+          ? ok(value)
+          : fault('is not a redirect URI that can be trusted', `note that ${accepted.failure}`)
+      }).meta({ examples: ['http://localhost:6274/oauth/callback'] }),
+    )
+    .min(1)
+    .max(20)
+    .meta({
+      description: 'Where answers may go, exactly; the port of a loopback URI is free.',
+      examples: [['http://localhost:6274/oauth/callback']],
+    }),
+  token_endpoint_auth_method: z
+    .enum(TOKEN_ENDPOINT_AUTH_METHODS)
+    .meta({ description: 'How it proves itself; none for public clients.', examples: ['none'] })
+    .optional(),
+  client_secret: secret(
+    /^[\x21-\x7e]{16,200}$/,
+    'is too short, too long, or holds other than printable ASCII',
+    `write 16 to 200 random characters, such as \${env:INSPECTOR_SECRET} set from \`openssl rand -base64 32\``,
+  )
+    .meta({ description: 'Only together with client_secret_basic or client_secret_post.' })
+    .meta({ examples: [`\${env:INSPECTOR_SECRET}`] })
+    .optional(),
+})
