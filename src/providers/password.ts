@@ -43,8 +43,10 @@ export function createPasswordProvider({ name, users }: PasswordOptions): Provid
       const hash = hashes.get(user)
       const work = (hash ?? standIn)?.reveal()
       if (work === undefined) return { outcome: 'wrong_password' }
-      const matches = await takeTurn(() => verifyPassword(form.password, work))
+      const matches = await takeTurn(() => verifyPassword(form.password, work)).catch(() => 'broken' as const)
       if (matches === 'full') return { outcome: 'unavailable', reason: 'too_many_attempts_at_once' }
+      // Such as no memory left for scrypt (C69).
+      if (matches === 'broken') return { outcome: 'unavailable', reason: 'password_check_failed' }
       if (!matches || hash === undefined) return { outcome: 'wrong_password' }
       const email = /^[^\s@]+@[^\s@]+$/.test(user) ? { email: user } : {}
       return { outcome: 'signed-in', identity: { provider: name, subject: user, groups: [], ...email } }
