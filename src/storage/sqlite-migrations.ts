@@ -12,7 +12,7 @@ const DIRECTORY = fileURLToPath(new URL('../../migrations/sqlite/', import.meta.
 
 /**
  * Applies what is missing, all of it or nothing, and returns the names in order. Throws {@link StoreRefused} when the
- * database was written by a newer version or by something else.
+ * database was written by a newer version.
  */
 export function applyMigrations(database: Database.Database): string[] {
   const available = readdirSync(DIRECTORY)
@@ -20,7 +20,6 @@ export function applyMigrations(database: Database.Database): string[] {
     .sort()
   return database
     .transaction(() => {
-      refuseForeign(database)
       database.exec(
         'CREATE TABLE IF NOT EXISTS schema_migrations (name TEXT PRIMARY KEY NOT NULL) STRICT, WITHOUT ROWID',
       )
@@ -41,7 +40,8 @@ export function applyMigrations(database: Database.Database): string[] {
     .immediate()
 }
 
-function refuseForeign(database: Database.Database): void {
+/** Throws {@link StoreRefused} when the database has tables, and they are not ours. */
+export function refuseForeign(database: Database.Database): void {
   const tables = database.prepare<[], string>("SELECT name FROM sqlite_schema WHERE type = 'table'").pluck().all()
   if (tables.length > 0 && !tables.includes('schema_migrations'))
     throw new StoreRefused(`${database.name} is the database of another program. Choose another path for "database".`)

@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs'
 import Database from 'better-sqlite3'
 import { lockFile } from './sqlite-lock.ts'
-import { applyMigrations } from './sqlite-migrations.ts'
+import { applyMigrations, refuseForeign } from './sqlite-migrations.ts'
 import { StoreRefused } from './store.ts'
 
 /** An SQLite database that is locked, checked and up to date. */
@@ -26,7 +26,11 @@ export function openDatabase(file: string): OpenDatabase {
     client = new Database(lock.path, { timeout: BUSY_TIMEOUT_MS, fileMustExist: true })
     configure(client)
     checkIntegrity(client)
+    refuseForeign(client)
+    client.pragma('journal_mode = WAL')
     const applied = applyMigrations(client)
+    // Only a write shows that the file is read-only: SQLite makes an immediate transaction a reading one then.
+    client.pragma('user_version = 1')
     return opened(client, applied, lock.path, lock.release)
   } catch (cause) {
     client?.close()
@@ -52,7 +56,6 @@ function opened(client: Database.Database, applied: string[], path: string, rele
 }
 
 function configure(client: Database.Database): void {
-  client.pragma('journal_mode = WAL')
   // What is acknowledged survives a power cut, not only a crash; the driver's default for WAL would be NORMAL.
   client.pragma('synchronous = FULL')
   client.pragma('foreign_keys = ON')
