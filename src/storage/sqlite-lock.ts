@@ -22,6 +22,7 @@ export function lockFile(file: string): LockedFile {
   const lock = new Database(lockPath, { timeout: 0 })
   try {
     // Nothing is ever written here: SQLite only brings locks that work alike on every system, network shares aside.
+    lock.pragma('journal_mode = MEMORY')
     lock.exec('BEGIN EXCLUSIVE')
   } catch (cause) {
     lock.close()
