@@ -32,7 +32,8 @@ export function readDocument(source: string, sources: ExpansionSources): ConfigD
     const document = parseDocument(shielded.text, {
       lineCounter: lines,
       prettyErrors: false,
-      logLevel: 'silent',
+      // 'silent' would keep quiet about a second document.
+      logLevel: 'error',
       version: '1.2',
       schema: 'core',
       strict: true,

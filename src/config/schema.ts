@@ -30,7 +30,10 @@ const ClientsSchema = z.strictObject({
     .meta({ description: 'Whether MCP clients may register themselves (RFC 7591).', examples: ['open'] })
     .prefault('open'),
   metadata_documents: z
-    .strictObject({ enabled: z.literal(false), allow_hosts: z.array(z.string()).optional() })
+    .strictObject({
+      enabled: z.literal(false).meta({ description: 'Only false in this version.', examples: ['false'] }),
+      allow_hosts: z.array(z.string()).meta({ description: 'Without effect in this version.' }).optional(),
+    })
     .meta({ description: 'Clients named by a metadata document: not in this version.' })
     .optional(),
   static: z.array(StaticClientSchema).meta({ description: 'Clients that you declare yourself.' }).prefault([]),
