@@ -1,0 +1,77 @@
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { afterEach, describe, expect, it } from 'vitest'
+import { BASE, edit } from '../config/base.ts'
+import { run, start, workplace } from './run-cli.ts'
+
+const places: { remove(): void }[] = []
+afterEach(() => {
+  for (const place of places.splice(0)) place.remove()
+})
+
+const FREE_PORTS = edit(['listen: 127.0.0.1:8080', 'listen: 127.0.0.1:0'], ['127.0.0.1:9090', '127.0.0.1:0'])
+
+function directoryWith(text: string): string {
+  const place = workplace({ 'gateway.yaml': text })
+  places.push(place)
+  return place.path
+}
+
+describe('gatehouse migrate', () => {
+  it('creates the database once, and then has nothing to apply', async () => {
+    const cwd = directoryWith(BASE)
+    expect(await run(['migrate'], { cwd })).toMatchObject({ code: 0, stdout: expect.stringMatching(/^applied \d{4}_/) })
+    expect(existsSync(join(cwd, 'data/gatehouse.db'))).toBe(true)
+    expect(await run(['migrate'], { cwd })).toMatchObject({ code: 0, stdout: 'nothing to apply\n' })
+  })
+
+  it('exits with 2 and one line when the database cannot be had', async () => {
+    const cwd = directoryWith(edit(['sqlite:data/gatehouse.db', 'sqlite:gateway.yaml/x.db']))
+    const { code, stderr } = await run(['migrate'], { cwd })
+    expect(code).toBe(2)
+    expect(stderr).toMatch(/^gatehouse: cannot start: [^\n]+\n$/)
+  })
+})
+
+describe('gatehouse serve', () => {
+  it.each(['SIGTERM', 'SIGINT'] as const)(
+    'logs JSON lines, listens, and drains on %s with exit code 0',
+    async (signal) => {
+      const gateway = start(['serve'], { cwd: directoryWith(FREE_PORTS) })
+      await gateway.said('listening')
+      gateway.child.kill(signal)
+      const { code, stdout } = await gateway.ended
+      expect(code).toBe(0)
+      const lines = stdout.trim().split('\n')
+      expect(lines.every((line) => typeof JSON.parse(line).level === 'number')).toBe(true)
+    },
+  )
+
+  it('refuses a LOG_LEVEL that does not exist', async () => {
+    const cwd = directoryWith(FREE_PORTS)
+    const refused = await run(['serve'], { cwd, env: { LOG_LEVEL: 'loud' } })
+    expect(refused).toMatchObject({ code: 1, stderr: expect.stringMatching(/LOG_LEVEL must be one of/) })
+  })
+
+  it('exits with 1 on a configuration problem, before it opens anything', async () => {
+    const cwd = directoryWith(edit(['https://mcp.example.com', 'http://mcp.example.com']))
+    expect(await run(['serve'], { cwd })).toMatchObject({ code: 1, stderr: expect.stringMatching(/gateway\.yaml:1/) })
+    expect(existsSync(join(cwd, 'data'))).toBe(false)
+  })
+
+  it('exits with 2 and one line when its port is taken', async () => {
+    const other = createServer().listen(0, '127.0.0.1')
+    await once(other, 'listening')
+    const address = other.address()
+    const port = typeof address === 'object' ? address?.port : undefined
+    const text = FREE_PORTS.replace('listen: 127.0.0.1:0', `listen: 127.0.0.1:${port}`)
+    const { code, stderr } = await run(['serve'], { cwd: directoryWith(text) })
+    other.close()
+    expect(code).toBe(2)
+    expect(stderr).toBe(
+      `gatehouse: cannot start: listening on 127.0.0.1:${port}: the address is already in use; another gateway may be running\n`,
+    )
+  })
+})
