@@ -1,5 +1,7 @@
+import { setImmediate } from 'node:timers/promises'
 import { and, asc, inArray, isNotNull, isNull, lte, type SQL, sql } from 'drizzle-orm'
 import type { SQLiteColumn, SQLiteTable } from 'drizzle-orm/sqlite-core'
+import { deleteUnusedClients } from './sqlite-clients.ts'
 import { accessTokens, codes, grants, interactions } from './sqlite-schema.ts'
 import type { Queries, Session } from './sqlite-session.ts'
 import type { Store } from './store.ts'
@@ -7,9 +9,16 @@ import type { Store } from './store.ts'
 /** The store's verb that collects what has ended; each kind in a transaction of its own, so that none takes long. */
 export function expiryVerbs(session: Session): Pick<Store, 'deleteExpired'> {
   return {
-    async deleteExpired(now, limit) {
+    async deleteExpired(now, limit, clientsCreatedBefore) {
       let deleted = 0
-      for (const step of STEPS) deleted += await session.write((queries) => step(queries, now, limit))
+      for (const step of STEPS) {
+        deleted += await session.write((queries) => step(queries, now, limit))
+        // The driver is synchronous: requests get their turn between the steps.
+        await setImmediate()
+      }
+      if (clientsCreatedBefore !== undefined) {
+        deleted += await session.write((queries) => deleteUnusedClients(queries, limit, clientsCreatedBefore))
+      }
       // Deleted secrets live on in the write-ahead log until it is emptied.
       if (deleted > 0) await session.read(() => session.client.pragma('wal_checkpoint(TRUNCATE)'))
       return deleted

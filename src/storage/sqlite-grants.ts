@@ -58,22 +58,25 @@ export function grantVerbs(session: Session): Pick<Store, GrantVerbs> {
         return outcome
       }),
     async revokeGrant(grantId) {
-      const won = await session.write((queries) => {
-        const { changes } = queries
-          .update(grants)
-          .set({ status: 'revoked' })
-          .where(sql`${grants.id} = ${grantId} and ${grants.status} <> 'revoked'`)
-          .run()
-        if (changes === 0) return false
-        queries.delete(accessTokens).where(eq(accessTokens.grantId, grantId)).run()
-        queries.delete(codes).where(eq(codes.grantId, grantId)).run()
-        queries.delete(credentials).where(eq(credentials.grantId, grantId)).run()
-        return true
-      })
+      const won = await session.write((queries) => endGrant(queries, grantId))
       if (won) session.emit({ kind: 'grant', grantId })
       return won
     },
   }
+}
+
+/** Ends a grant inside a transaction: revoked, and everything that hangs on it is gone. True if it had not ended before. */
+export function endGrant(queries: Queries, grantId: string): boolean {
+  const { changes } = queries
+    .update(grants)
+    .set({ status: 'revoked' })
+    .where(sql`${grants.id} = ${grantId} and ${grants.status} <> 'revoked'`)
+    .run()
+  if (changes === 0) return false
+  queries.delete(accessTokens).where(eq(accessTokens.grantId, grantId)).run()
+  queries.delete(codes).where(eq(codes.grantId, grantId)).run()
+  queries.delete(credentials).where(eq(credentials.grantId, grantId)).run()
+  return true
 }
 
 /** RFC 9700 §4.14.2 with a grace period. A clock that was set back must not bring an old generation back to life. */

@@ -7,19 +7,24 @@ import type { CredentialRow } from './store.ts'
 // The tables as migrations/sqlite creates them; a test compares the two. All times are milliseconds since 1970.
 
 /** Registered clients (RFC 7591). */
-export const clients = sqliteTable('clients', {
-  clientId: text('client_id').primaryKey().notNull(),
-  origin: text('origin').$type<Client['origin']>().notNull(),
-  clientName: text('client_name'),
-  redirectUris: strings('redirect_uris'),
-  tokenEndpointAuthMethod: text('token_endpoint_auth_method').$type<Client['tokenEndpointAuthMethod']>().notNull(),
-  secretHash: text('secret_hash'),
-  grantTypes: strings('grant_types'),
-  applicationType: text('application_type').$type<Client['applicationType']>().notNull(),
-  clientUri: text('client_uri'),
-  scope: text('scope'),
-  createdAt: integer('created_at').notNull(),
-})
+export const clients = sqliteTable(
+  'clients',
+  {
+    clientId: text('client_id').primaryKey().notNull(),
+    origin: text('origin').$type<Client['origin']>().notNull(),
+    clientName: text('client_name'),
+    redirectUris: strings('redirect_uris'),
+    tokenEndpointAuthMethod: text('token_endpoint_auth_method').$type<Client['tokenEndpointAuthMethod']>().notNull(),
+    secretHash: text('secret_hash'),
+    grantTypes: strings('grant_types'),
+    applicationType: text('application_type').$type<Client['applicationType']>().notNull(),
+    clientUri: text('client_uri'),
+    scope: text('scope'),
+    createdAt: integer('created_at').notNull(),
+    registrationTokenHash: text('registration_token_hash'),
+  },
+  (table) => [index('clients_created_at').on(table.createdAt)],
+)
 
 /** Authorizations on their way through a browser, sealed. */
 export const interactions = sqliteTable(
@@ -50,6 +55,7 @@ export const grants = sqliteTable(
     expiresAt: integer('expires_at').notNull(),
   },
   (table) => [
+    index('grants_client_id').on(table.clientId),
     index('grants_expires_at').on(table.expiresAt),
     // Partial, because only collection asks for it and few rows are in this state.
     index('grants_revoked').on(table.id).where(sql`status = 'revoked'`),

@@ -66,10 +66,22 @@ export type Change =
  * All times are milliseconds since 1970 and are passed in. Implementations pass `test/ports/store.suite.ts`.
  */
 export interface Store {
-  createClient(client: Client): Promise<void>
+  /**
+   * Adds a client. Where `capacity` clients are there already, the oldest that never had a grant makes room; clients with
+   * grants are never touched, so a flood of registrations can push out nothing but itself.
+   */
+  createClient(client: Client, capacity?: number): Promise<void>
   findClient(clientId: string): Promise<Client | undefined>
+  /** Replaces what is stored of a client; false when it is not there. */
+  updateClient(client: Client): Promise<boolean>
+  /** Removes a client and ends all its grants as {@link Store.revokeGrant} does; false when it is not there. */
+  deleteClient(clientId: string): Promise<boolean>
 
-  openInteraction(row: InteractionRow): Promise<void>
+  /**
+   * Stores an interaction. Where `capacity` are pending already, the oldest that nobody has advanced yet makes room:
+   * users who are signing in keep their place.
+   */
+  openInteraction(row: InteractionRow, capacity?: number): Promise<void>
   /** An interaction that is unexpired, or undefined. */
   findInteraction(id: string, now: number): Promise<InteractionRow | undefined>
   /** Replaces the content if nobody else has moved it since `fromVersion`; the version grows by one. */
@@ -133,9 +145,10 @@ export interface Store {
   rememberOnce(name: string, value: string): Promise<string>
   /**
    * Deletes what has ended before `now`, `limit` rows at most of each kind: interactions, codes, access tokens, pending
-   * grants whose code expired, revoked grants and those past their end. Returns how many rows went.
+   * grants whose code expired, revoked grants and those past their end; with `clientsCreatedBefore` also clients that are
+   * older than that and have no grant. Returns how many rows went.
    */
-  deleteExpired(now: number, limit: number): Promise<number>
+  deleteExpired(now: number, limit: number, clientsCreatedBefore?: number): Promise<number>
   /** Calls `listener` after every change that this process makes or hears of. Returns the way to stop it. */
   subscribe(listener: (change: Change) => void): () => void
   /** Resolves when a request could be honoured right now. */
