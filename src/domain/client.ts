@@ -23,6 +23,8 @@ export interface Client {
   readonly applicationType: 'native' | 'web'
   readonly clientUri?: string
   readonly scope?: string
+  /** SHA-256 (base64url) of the registration access token (RFC 7592 §3); absent for clients that cannot manage themselves. */
+  readonly registrationTokenHash?: string
   /** ms since 1970. */
   readonly createdAt: number
 }
