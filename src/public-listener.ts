@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import cookie from '@fastify/cookie'
 import fastify, {
   type FastifyError,
   type FastifyInstance,
@@ -10,6 +9,7 @@ import fastify, {
 import type { Logger } from 'pino'
 import type { GatewayConfig } from './config/gateway-config.ts'
 import { oauthFailure } from './domain/errors.ts'
+import { acceptCookies } from './http/browser-proof.ts'
 import { replyNotFound, replyOAuthError, replyRouteRefusal } from './http/error-reply.ts'
 import { rawPath } from './http/query.ts'
 import { acceptedHosts, guardRequest } from './http/request-guard.ts'
@@ -73,7 +73,7 @@ export async function createPublicListener(config: GatewayConfig, logger: Logger
   })
   app.setNotFoundHandler((_request, reply) => replyNotFound(reply))
   app.setErrorHandler<FastifyError>((error, request, reply) => answerFault(error, request, reply))
-  await app.register(cookie)
+  await acceptCookies(app)
   return app
 }
 

@@ -1,6 +1,6 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
-import type { CookieSerializeOptions } from '@fastify/cookie'
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import cookie, { type CookieSerializeOptions } from '@fastify/cookie'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { hashToken } from '../domain/token.ts'
 
 /** Minutes are enough for a sign-in; the same bound as the interaction itself. */
@@ -22,6 +22,11 @@ export interface BrowserProof {
   /** Whether this is the browser that approved (RFC 9700 §4.7.1, session binding of the callback). */
   isBound(request: FastifyRequest, interactionId: string, browserHash: string): boolean
   release(reply: FastifyReply, interactionId: string): void
+}
+
+/** Makes cookies readable and settable on every request of `app`. */
+export async function acceptCookies(app: FastifyInstance): Promise<void> {
+  await app.register(cookie)
 }
 
 /**
