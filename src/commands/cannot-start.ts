@@ -1,3 +1,4 @@
+import { DemoRefused } from '../demo/refused.ts'
 import { StoreRefused } from '../storage/store.ts'
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -14,7 +15,7 @@ const REASONS: Readonly<Record<string, string>> = {
 }
 
 /**
- * Runs `start`. When the database refuses or an address cannot be had, prints one line and resolves to exit code 2;
+ * Runs `start`. When the database or the demo refuses, or an address cannot be had, prints one line and resolves to exit code 2;
  * any other error is a bug and passes through.
  */
 export async function orCannotStart(start: () => Promise<number>): Promise<number> {
@@ -29,7 +30,7 @@ export async function orCannotStart(start: () => Promise<number>): Promise<numbe
 }
 
 function explain(error: unknown): string | undefined {
-  if (error instanceof StoreRefused) return error.message
+  if (error instanceof StoreRefused || error instanceof DemoRefused) return error.message
   if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return undefined
   const reason = REASONS[error.code]
   if (reason === undefined) return undefined

@@ -3,8 +3,10 @@ import { readFirstLine, readHidden } from './terminal.ts'
 
 /** `gatehouse hash-password`: asks twice in a terminal, else reads one line of stdin. Resolves to the exit code. */
 export async function hashPasswordCommand(): Promise<number> {
-  const password = process.stdin.isTTY ? await askTwice() : await readFirstLine(process.stdin)
-  if (password === undefined) return refuse('the passwords differ; nothing was hashed')
+  const answers = process.stdin.isTTY ? await askTwice() : [await readFirstLine(process.stdin)]
+  if (!answers) return 1
+  const [password = '', again = password] = answers
+  if (password !== again) return refuse('the passwords differ; nothing was hashed')
   if (password === '') return refuse('the password is empty')
   if (password.length > MAX_PASSWORD_LENGTH)
     return refuse(`a password may have ${MAX_PASSWORD_LENGTH} characters at most`)
@@ -12,9 +14,8 @@ export async function hashPasswordCommand(): Promise<number> {
   return 0
 }
 
-async function askTwice(): Promise<string | undefined> {
-  const password = await readHidden('Password: ')
-  return password === '' || (await readHidden('Once more: ')) === password ? password : undefined
+function askTwice(): Promise<string[] | undefined> {
+  return readHidden(['Password: ', 'Once more: '], { input: process.stdin, output: process.stderr })
 }
 
 function refuse(problem: string): number {

@@ -1,4 +1,3 @@
-import { startGateway } from '../server.ts'
 import { orCannotStart } from './cannot-start.ts'
 import { loadOrReport } from './load-or-report.ts'
 import { createLogger, LOG_LEVELS } from './logger.ts'
@@ -13,6 +12,8 @@ export async function serve(file: string): Promise<number> {
   }
   const config = loadOrReport(file)
   if (!config) return 1
+  // Problems show at once; the server takes longer to load.
+  const { startGateway } = await import('../server.ts')
   const logger = await createLogger(level)
   return orCannotStart(async () => {
     const gateway = await startGateway(config, { logger })
