@@ -1,0 +1,142 @@
+import { describe, expect, it } from 'vitest'
+import { type Change, StoreUnavailable } from '../../src/storage/store.ts'
+import type { StoreData } from './store-data.ts'
+import { aClient, CALLERS, MINUTE, NOW, parallel, STRANGE, tally } from './store-rows.ts'
+
+/** Clients and interactions of the store port. */
+export function describeClients(data: StoreData): void {
+  describe('clients', () => {
+    it('finds a registered client as it was stored, also after a restart (R-16, RFC 7591 §3.2.1)', async () => {
+      const full = aClient({
+        clientName: 'Ünïcode "client"',
+        secretHash: 'hash',
+        clientUri: 'https://c.example/',
+        scope: 'a b',
+      })
+      const sparse = aClient({})
+      await data.store.createClient(full)
+      await data.store.createClient(sparse)
+      await data.reopen()
+      expect(await data.store.findClient(full.clientId)).toStrictEqual(full)
+      expect(await data.store.findClient(sparse.clientId)).toStrictEqual(sparse)
+      expect(await data.store.findClient('unknown')).toBeUndefined()
+    })
+
+    it('never replaces a client by another one of the same id', async () => {
+      const first = aClient({ clientName: 'first' })
+      await data.store.createClient(first)
+      await expect(data.store.createClient({ ...first, clientName: 'second' })).rejects.toThrow(StoreUnavailable)
+      expect(await data.store.findClient(first.clientId)).toStrictEqual(first)
+    })
+
+    it('takes any id as text and nothing else (B022)', async () => {
+      for (const clientId of STRANGE)
+        await data.store.createClient(aClient({ clientId, clientName: `name of ${clientId}` }))
+      for (const clientId of STRANGE)
+        expect((await data.store.findClient(clientId))?.clientName).toBe(`name of ${clientId}`)
+      expect(await data.store.findClient('toString')).toBeUndefined()
+      expect(({} as Record<string, unknown>)['clientName']).toBeUndefined()
+    })
+
+    it('replaces what is stored of a client, whole, and nothing of one that is not there (RFC 7592 §2.2)', async () => {
+      const before = aClient({ clientName: 'before', clientUri: 'https://c.example/' })
+      await data.store.createClient(before)
+      const after = aClient({ clientId: before.clientId, scope: 'mcp' })
+      expect(await data.store.updateClient(after)).toBe(true)
+      expect(await data.store.findClient(before.clientId)).toStrictEqual(after)
+      expect(await data.store.updateClient(aClient({ clientId: 'nobody' }))).toBe(false)
+      expect(await data.store.findClient('nobody')).toBeUndefined()
+    })
+
+    it('removes a client together with all its grants, and nobody else’s (RFC 7592 §2.3)', async () => {
+      const changes: Change[] = []
+      data.store.subscribe((change) => changes.push(change))
+      const client = aClient({})
+      await data.store.createClient(client)
+      const own = await data.activeGrant({ clientId: client.clientId })
+      const other = await data.activeGrant()
+      expect(await data.store.deleteClient(client.clientId)).toBe(true)
+      expect(await data.store.deleteClient(client.clientId)).toBe(false)
+      expect(await data.store.findClient(client.clientId)).toBeUndefined()
+      expect(await data.store.findAccess(own.access.hash)).toBeUndefined()
+      expect(await data.store.findCredential(own.grant.id)).toBeUndefined()
+      expect(await data.store.findAccess(other.access.hash)).toBeDefined()
+      expect(changes).toEqual([{ kind: 'grant', grantId: own.grant.id }])
+    })
+
+    it('makes room for a new client by the oldest that never had a grant, and by no other (R-11, B031)', async () => {
+      const granted = aClient({ createdAt: 1 })
+      const oldest = aClient({ createdAt: 2 })
+      const newer = aClient({ createdAt: 3 })
+      for (const client of [granted, oldest, newer]) await data.store.createClient(client, 3)
+      await data.activeGrant({ clientId: granted.clientId })
+      const honest = aClient({ createdAt: 4 })
+      await data.store.createClient(honest, 3)
+      expect(await data.store.findClient(oldest.clientId)).toBeUndefined()
+      for (const client of [granted, newer, honest]) expect(await data.store.findClient(client.clientId)).toBeDefined()
+    })
+
+    it('collects clients that are old and have no grant, when asked to (R-11, B034)', async () => {
+      const unused = aClient({ createdAt: 1 })
+      const used = aClient({ createdAt: 1 })
+      const young = aClient({ createdAt: 10 })
+      for (const client of [unused, used, young]) await data.store.createClient(client)
+      await data.activeGrant({ clientId: used.clientId })
+      await data.store.deleteExpired(0, 100, 5)
+      expect(await data.store.findClient(unused.clientId)).toBeUndefined()
+      for (const client of [used, young]) expect(await data.store.findClient(client.clientId)).toBeDefined()
+    })
+  })
+
+  describe('interactions', () => {
+    const row = { id: 'interaction', version: 1, sealed: 'sealed one', expiresAt: NOW + MINUTE }
+
+    it('keeps an interaction over a restart until it expires (A-15)', async () => {
+      await data.store.openInteraction(row)
+      await data.reopen()
+      expect(await data.store.findInteraction(row.id, row.expiresAt - 1)).toStrictEqual(row)
+      expect(await data.store.findInteraction(row.id, row.expiresAt)).toBeUndefined()
+      expect(await data.store.findInteraction('unknown', NOW)).toBeUndefined()
+    })
+
+    it('moves an interaction on for one caller only and refuses the version before', async () => {
+      await data.store.openInteraction(row)
+      const outcomes = await parallel((caller) => data.store.advanceInteraction(row.id, 1, `sealed by ${caller}`, NOW))
+      expect(tally(outcomes)).toEqual({ won: 1, gone: CALLERS - 1 })
+      const moved = await data.store.findInteraction(row.id, NOW)
+      expect(moved).toStrictEqual({ ...row, version: 2, sealed: `sealed by ${outcomes.indexOf('won')}` })
+      expect(await data.store.advanceInteraction(row.id, 2, 'sealed three', NOW)).toBe('won')
+    })
+
+    it('lets exactly one of many callers take an interaction (U-01: single use)', async () => {
+      await data.store.openInteraction(row)
+      expect(tally(await parallel(() => data.store.takeInteraction(row.id, 1, NOW)))).toEqual({
+        true: 1,
+        false: CALLERS - 1,
+      })
+      expect(await data.store.findInteraction(row.id, NOW)).toBeUndefined()
+      expect(await data.store.advanceInteraction(row.id, 1, 'late', NOW)).toBe('gone')
+    })
+
+    it('refuses to take or to move an interaction that is expired or has moved', async () => {
+      await data.store.openInteraction(row)
+      expect(await data.store.takeInteraction(row.id, 2, NOW)).toBe(false)
+      expect(await data.store.takeInteraction(row.id, 1, row.expiresAt)).toBe(false)
+      expect(await data.store.advanceInteraction(row.id, 1, 'late', row.expiresAt)).toBe('gone')
+      expect(await data.store.takeInteraction(row.id, 1, row.expiresAt - 1)).toBe(true)
+    })
+  })
+
+  describe('a crowd of interactions', () => {
+    it('makes room by the oldest that nobody advanced, so that users under way keep their place (X-17)', async () => {
+      const row = (id: string, expiresAt: number) => ({ id, version: 1, sealed: 's', expiresAt })
+      await data.store.openInteraction(row('advanced', NOW + 1), 3)
+      await data.store.advanceInteraction('advanced', 1, 't', NOW)
+      await data.store.openInteraction(row('oldest', NOW + 2), 3)
+      await data.store.openInteraction(row('newer', NOW + 3), 3)
+      await data.store.openInteraction(row('newest', NOW + 4), 3)
+      expect(await data.store.findInteraction('oldest', NOW)).toBeUndefined()
+      for (const id of ['advanced', 'newer', 'newest']) expect(await data.store.findInteraction(id, NOW)).toBeDefined()
+    })
+  })
+}

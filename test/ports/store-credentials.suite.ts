@@ -1,0 +1,83 @@
+import { describe, expect, it } from 'vitest'
+import type { StoreData } from './store-data.ts'
+import { CALLERS, DAY, MINUTE, NOW, parallel, tally } from './store-rows.ts'
+
+/** Credentials and remembered values of the store port. */
+export function describeCredentials(data: StoreData): void {
+  describe('credentials', () => {
+    it('gives the right to refresh to one of many callers and hands it on when the lease runs out (U-07, C13)', async () => {
+      const { credential } = await data.activeGrant()
+      const claim = (now: number) => data.store.claimRefresh(credential.id, 1, now, now + MINUTE)
+      expect(tally(await parallel(() => claim(NOW)))).toEqual({ won: 1, lost: CALLERS - 1 })
+      await data.reopen()
+      expect(await claim(NOW + MINUTE - 1)).toBe('lost')
+      expect(tally(await parallel(() => claim(NOW + MINUTE)))).toEqual({ won: 1, lost: CALLERS - 1 })
+    })
+
+    it('refuses a lease on a version that is not current, on a dead or on an unknown credential', async () => {
+      const { credential } = await data.activeGrant()
+      expect(await data.store.claimRefresh(credential.id, 2, NOW, NOW + MINUTE)).toBe('lost')
+      expect(await data.store.claimRefresh('unknown', 1, NOW, NOW + MINUTE)).toBe('lost')
+      await data.store.killCredential(credential.id, 1)
+      expect(await data.store.claimRefresh(credential.id, 1, NOW, NOW + MINUTE)).toBe('lost')
+    })
+
+    it('stores a refreshed credential, ends the lease and fences out whoever comes late (C13, I4)', async () => {
+      const { grant, access, credential } = await data.activeGrant()
+      await data.store.claimRefresh(credential.id, 1, NOW, NOW + MINUTE)
+      await data.store.claimRefresh(credential.id, 1, NOW + MINUTE, NOW + 2 * MINUTE)
+      expect(await data.store.replaceCredential(credential.id, 1, 'second', NOW + DAY)).toBe('won')
+      expect(await data.store.replaceCredential(credential.id, 1, 'late', NOW + DAY)).toBe('lost')
+      expect(await data.store.killCredential(credential.id, 1)).toBe('lost')
+      await data.reopen()
+      const second = { ...credential, version: 2, sealed: 'second', expiresAt: NOW + DAY }
+      expect(await data.store.findCredential(grant.id)).toStrictEqual(second)
+      expect((await data.store.findAccess(access.hash))?.credential).toStrictEqual(second)
+      expect(await data.store.claimRefresh(credential.id, 2, NOW, NOW + MINUTE)).toBe('won')
+    })
+
+    it('forgets the end of a credential whose provider no longer names one', async () => {
+      const { grant, credential } = await data.activeGrant()
+      await data.store.replaceCredential(credential.id, 1, 'second', undefined)
+      const { expiresAt: _, ...endless } = credential
+      expect(await data.store.findCredential(grant.id)).toStrictEqual({ ...endless, version: 2, sealed: 'second' })
+    })
+
+    it('lets one of many callers replace a credential', async () => {
+      const { credential } = await data.activeGrant()
+      const outcomes = await parallel((caller) =>
+        data.store.replaceCredential(credential.id, 1, `by ${caller}`, undefined),
+      )
+      expect(tally(outcomes)).toEqual({ won: 1, lost: CALLERS - 1 })
+    })
+
+    it('frees a lease that ended without a result, but not one on a newer version', async () => {
+      const { credential } = await data.activeGrant()
+      await data.store.claimRefresh(credential.id, 1, NOW, NOW + MINUTE)
+      await data.store.releaseRefresh(credential.id, 1)
+      expect(await data.store.claimRefresh(credential.id, 1, NOW, NOW + MINUTE)).toBe('won')
+      await data.store.replaceCredential(credential.id, 1, 'second', undefined)
+      await data.store.claimRefresh(credential.id, 2, NOW, NOW + MINUTE)
+      await data.store.releaseRefresh(credential.id, 1)
+      expect(await data.store.claimRefresh(credential.id, 2, NOW, NOW + MINUTE)).toBe('lost')
+    })
+
+    it('leaves a tombstone that is found as dead and never comes back to life (I4)', async () => {
+      const { grant, access, credential } = await data.activeGrant()
+      expect(await data.store.killCredential(credential.id, 1)).toBe('won')
+      expect(await data.store.killCredential(credential.id, 1)).toBe('lost')
+      expect(await data.store.replaceCredential(credential.id, 1, 'late', undefined)).toBe('lost')
+      await data.reopen()
+      expect((await data.store.findAccess(access.hash))?.credential?.state).toBe('dead')
+      expect((await data.store.findCredential(grant.id))?.state).toBe('dead')
+    })
+  })
+
+  it('remembers the first value under a name, for all callers and over a restart', async () => {
+    const values = await parallel((caller) => data.store.rememberOnce('key-check', `value ${caller}`))
+    expect(new Set(values).size).toBe(1)
+    await data.reopen()
+    expect(await data.store.rememberOnce('key-check', 'another')).toBe(values[0])
+    expect(await data.store.rememberOnce('__proto__', 'mine')).toBe('mine')
+  })
+}
