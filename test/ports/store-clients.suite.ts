@@ -35,7 +35,7 @@ export function describeClients(data: StoreData): void {
       for (const clientId of STRANGE)
         expect((await data.store.findClient(clientId))?.clientName).toBe(`name of ${clientId}`)
       expect(await data.store.findClient('toString')).toBeUndefined()
-      expect(({} as Record<string, unknown>)['clientName']).toBeUndefined()
+      expect(({} as Record<string, unknown>).clientName).toBeUndefined()
     })
 
     it('replaces what is stored of a client, whole, and nothing of one that is not there (RFC 7592 §2.2)', async () => {
