@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Grant } from '../../src/domain/grant.ts'
 import type { StoreData } from './store-data.ts'
-import { aGrant, anAccess, CALLERS, DAY, GRACE, MINUTE, NOW, parallel, tally } from './store-rows.ts'
+import { aGrant, anAccess, CALLERS, DAY, GRACE, MINUTE, NOW, tally } from './store-rows.ts'
 
 /** Refresh generations of the store port. */
 export function describeGenerations(data: StoreData): void {
