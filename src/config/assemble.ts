@@ -24,7 +24,13 @@ export function assemble(parsed: ParsedGateway): GatewayConfig {
     encryptionKeys: [newest, ...older],
     providers: Object.entries(parsed.providers).map(([name, provider]) => toProvider(name, provider)),
     routes: Object.entries(parsed.routes).map(([path, route]) => toRoute(parsed.public_url, path, route)),
-    clients: { registration: parsed.clients.registration, static: parsed.clients.static.map(toStaticClient) },
+    clients: {
+      registration: parsed.clients.registration,
+      approvedRedirects: unique(parsed.clients.approved_redirects ?? []),
+      static: parsed.clients.static.map(toStaticClient),
+    },
+    consent: parsed.consent.remember === 'never' ? {} : { rememberMs: parsed.consent.remember },
+    audit: parsed.audit,
     tokens: {
       accessTtlMs: parsed.tokens.access_ttl,
       refreshIdleTtlMs: parsed.tokens.refresh_idle_ttl,

@@ -20,6 +20,7 @@ export function checkTogether(root: unknown): PlacedFault[] {
       ? [{ path: ['routes'], problem: 'holds no route', fix: 'add one, such as /github: { upstream: …, sign_in: … }' }]
       : []),
     ...checkRoutes(root),
+    ...checkRegistration(root),
     ...checkStaticClients(root),
     ...checkTokens(root),
   ]
@@ -109,6 +110,19 @@ function checkUsers(root: unknown, path: ConfigPath): PlacedFault[] {
       problem: 'is not a user name',
       fix: 'use 1 to 64 visible characters without $, and put the hash in quotes',
     }))
+}
+
+function checkRegistration(root: unknown): PlacedFault[] {
+  const isApproved = valueAt(root, ['clients', 'registration']) === 'approved'
+  const path: ConfigPath = ['clients', 'approved_redirects']
+  const isListed = valueAt(root, path) !== undefined
+  if (isApproved && !isListed) {
+    const fix = 'list what clients may register, such as https://claude.ai or http://localhost'
+    return [{ path: ['clients', 'registration'], problem: 'is approved, but approved_redirects is missing', fix }]
+  }
+  return isListed && !isApproved
+    ? [{ path, problem: 'has no effect', fix: 'write registration: approved, or remove approved_redirects' }]
+    : []
 }
 
 function checkStaticClients(root: unknown): PlacedFault[] {

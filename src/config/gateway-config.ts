@@ -18,7 +18,9 @@ export interface GatewayConfig {
   readonly providers: readonly ProviderConfig[]
   readonly routes: readonly Route[]
   readonly clients: {
-    readonly registration: 'open' | 'off'
+    readonly registration: 'open' | 'approved' | 'off'
+    /** Redirect URIs, origins and schemes that clients may register when registration is `approved`. */
+    readonly approvedRedirects: readonly string[]
     readonly static: readonly StaticClientConfig[]
   }
   readonly tokens: {
@@ -27,6 +29,9 @@ export interface GatewayConfig {
     readonly refreshTtlMs: number
     readonly refreshGraceMs: number
   }
+  /** How long an approval may be remembered; absent: every authorization asks. */
+  readonly consent: { readonly rememberMs?: number }
+  readonly audit: { readonly destination: { readonly kind: 'log' } | { readonly kind: 'file'; readonly file: string } }
   /** What is allowed but deserves a line in the log at start. */
   readonly warnings: readonly string[]
 }

@@ -15,7 +15,6 @@ export function findPlanned(root: unknown): Planned[] {
     ...keysOf(root, ['routes']).flatMap((name) => plannedCredential(root, ['routes', name])),
     ...plannedDatabase(root),
     ...plannedClients(root),
-    ...plannedConsent(root),
   ]
 }
 
@@ -65,18 +64,9 @@ function plannedDatabase(root: unknown): Planned[] {
 }
 
 function plannedClients(root: unknown): Planned[] {
-  const registration: ConfigPath = ['clients', 'registration']
   const documents: ConfigPath = ['clients', 'metadata_documents']
-  const isApproved = valueAt(root, registration) === 'approved'
   const isEnabled = valueAt(root, documents) !== undefined && valueAt(root, [...documents, 'enabled']) !== false
   return [
-    ...(isApproved
-      ? [
-          planned(registration, 'registration: approved', 'write open, or off with clients under static', [
-            registration,
-          ]),
-        ]
-      : []),
     ...(isEnabled && keysOf(root, documents).length > 0
       ? [
           planned(
@@ -88,14 +78,6 @@ function plannedClients(root: unknown): Planned[] {
         ]
       : []),
   ]
-}
-
-function plannedConsent(root: unknown): Planned[] {
-  const path: ConfigPath = ['consent', 'remember']
-  const remember = valueAt(root, path)
-  return typeof remember === 'string' && remember !== 'never'
-    ? [planned(path, 'remembered consent', 'write never, or leave it out: every authorization asks', [path])]
-    : []
 }
 
 function planned(path: ConfigPath, what: string, fix: string, covers: readonly ConfigPath[]): Planned {

@@ -1,12 +1,15 @@
 import { z } from 'zod'
+import { ok } from '../domain/result.ts'
+import { parseAuditDestination } from './audit-destination.ts'
 import { parseDatabase } from './database.ts'
+import { parseDuration } from './duration.ts'
 import { parseListenAddress, parseOperationsAddress } from './listen-address.ts'
 import { parseTrustedProxy } from './network.ts'
 import { OidcProviderSchema, PasswordProviderSchema } from './provider-schema.ts'
 import { RouteSchema } from './route-schema.ts'
 import { StaticClientSchema } from './static-client-schema.ts'
 import { duration, encryptionKey, text } from './text-schema.ts'
-import { parseAllowedOrigin, parsePublicUrl } from './web-address.ts'
+import { parseAllowedOrigin, parseApprovedRedirect, parsePublicUrl } from './web-address.ts'
 
 const TokensSchema = z.strictObject({
   access_ttl: duration('24h')
@@ -26,9 +29,14 @@ const TokensSchema = z.strictObject({
 
 const ClientsSchema = z.strictObject({
   registration: z
-    .enum(['open', 'off'])
+    .enum(['open', 'approved', 'off'])
     .meta({ description: 'Whether MCP clients may register themselves (RFC 7591).', examples: ['open'] })
     .prefault('open'),
+  approved_redirects: z
+    .array(text(parseApprovedRedirect).meta({ examples: ['https://claude.ai', 'http://localhost', 'cursor:'] }))
+    .min(1)
+    .meta({ description: 'With registration: approved, where answers may go: redirect URIs, origins or schemes.' })
+    .optional(),
   metadata_documents: z
     .strictObject({
       enabled: z.literal(false).meta({ description: 'Only false in this version.', examples: ['false'] }),
@@ -92,9 +100,19 @@ export const GatewaySchema = z
     tokens: TokensSchema.meta({ description: 'How long our tokens live.' }).prefault({}),
     consent: z
       .strictObject({
-        remember: z.literal('never').meta({ description: 'Every authorization asks the user.' }).prefault('never'),
+        remember: text<number | 'never'>((value) => (value === 'never' ? ok('never') : parseDuration(value, '90d')))
+          .meta({ description: 'never, or for how long a browser is not asked the same again.', examples: ['never'] })
+          .prefault('never'),
       })
       .meta({ description: 'The consent page.' })
+      .prefault({}),
+    audit: z
+      .strictObject({
+        destination: text(parseAuditDestination)
+          .meta({ description: 'stdout (among the log lines) or file:PATH.', examples: ['stdout'] })
+          .prefault('stdout'),
+      })
+      .meta({ description: 'The audit trail: one JSON line for each fact.' })
       .prefault({}),
   })
   .meta({ title: 'gateway.yaml', description: 'Configuration of Gatehouse (package mcp-gatehouse).' })

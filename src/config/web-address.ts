@@ -1,3 +1,4 @@
+import { acceptRedirectUri } from '../domain/redirect-uri.ts'
 import { ok, type Result } from '../domain/result.ts'
 import { type Fault, fault } from './fault.ts'
 import { isLoopbackHost } from './network.ts'
@@ -53,6 +54,18 @@ export function parseAllowedOrigin(text: string): Result<string, Fault> {
   const url = parseHttpUrl(text)
   if (text === '*' || text === 'null') return fault('would let every web page call the routes', fix)
   return url && url.origin === text ? ok(text) : fault('is not an origin', fix)
+}
+
+/** What clients may register when registration is `approved`: a redirect URI, an origin, or a scheme with its colon. */
+export function parseApprovedRedirect(text: string): Result<string, Fault> {
+  const probe = /^[a-z][a-z0-9+.-]*:$/.test(text) ? `${text}/callback` : text
+  const isWhole = text !== 'http:' && text !== 'https:' && !text.endsWith('/')
+  return isWhole && acceptRedirectUri(probe).ok
+    ? ok(text)
+    : fault(
+        'is not something that a client could register',
+        'write a redirect URI, an origin such as https://claude.ai or http://localhost, or a scheme such as cursor:',
+      )
 }
 
 function parseHttpUrl(text: string): URL | undefined {

@@ -41,13 +41,15 @@ export function demoConfig(demo: {
         scopes: [DEFAULT_SCOPE],
       },
     ],
-    clients: { registration: 'open', static: [] },
+    clients: { registration: 'open', approvedRedirects: [], static: [] },
     tokens: {
       accessTtlMs: 60 * MINUTE_MS,
       refreshIdleTtlMs: 30 * DAY_MS,
       refreshTtlMs: 180 * DAY_MS,
       refreshGraceMs: MINUTE_MS,
     },
+    consent: {},
+    audit: { destination: { kind: 'log' } },
     warnings: [],
   }
 }

@@ -161,14 +161,12 @@ describe('what is planned', () => {
     ['token-exchange', '{ kind: none }', '{ kind: token-exchange }', 'routes./notes.credential.kind'],
     ['signed-jwt', '{ kind: none }', '{ kind: signed-jwt }', 'routes./notes.credential.kind'],
     ['the token of another provider', 'provider: corp', 'provider: linear', 'routes./wiki.credential.provider'],
-    ['registration: approved', 'registration: open', 'registration: approved', 'clients.registration'],
     [
       'metadata documents',
       'registration: open',
       'registration: open\n  metadata_documents: { enabled: true, allow_hosts: [] }',
       'clients.metadata_documents',
     ],
-    ['remembered consent', 'remember: never', 'remember: 30d', 'consent.remember'],
   ])('refuses %s plainly and says what works instead', (_what, from, to, path) => {
     const problem = problemOf(edit([from, to]))
     expect(problem).toMatchObject({ path, problem: expect.stringMatching(/planned, but not in this version/) })
