@@ -1,48 +1,125 @@
-import type { Logger } from 'pino'
+import { type DestinationStream, destination, type Logger, pino } from 'pino'
+import type { Client } from './domain/client.ts'
+import type { Identity } from './domain/identity.ts'
+
+/** Which request it happened in; `address` is the client's, as far as the configuration lets us know it. */
+interface Circumstances {
+  readonly requestId?: string
+  readonly address?: string
+}
+
+/** The client, and how we know it: declared by the operator, or by its own word alone. */
+export interface AuditedClient {
+  readonly id: string
+  readonly name?: string
+  readonly verified: Client['origin']
+}
+
+/** The user, as the provider vouched for them. */
+export interface AuditedUser {
+  readonly provider: string
+  readonly subject: string
+  readonly email?: string
+}
+
+interface OfGrant {
+  readonly client: AuditedClient
+  readonly routePath: string
+  readonly grantId: string
+}
 
 /** Facts that somebody will want to look up later. They name who, with what, on which route; never a secret. */
-export type AuditEvent = { readonly requestId?: string } & (
-  | { readonly event: 'client_registered'; readonly clientId: string; readonly clientName?: string }
-  | { readonly event: 'consent_given' | 'consent_denied'; readonly clientId: string; readonly routePath?: string }
-  | {
-      readonly event: 'signed_in'
-      readonly provider: string
-      readonly subject: string
-      readonly email?: string
-      readonly clientId: string
-      readonly routePath: string
-      readonly grantId: string
-    }
-  | {
-      readonly event: 'sign_in_failed'
-      readonly provider: string
-      readonly clientId: string
-      readonly routePath: string
-      readonly reason: string
-    }
-  | {
-      readonly event: 'access_denied'
-      readonly provider: string
-      readonly subject: string
-      readonly email?: string
-      readonly routePath: string
-      readonly reason: string
-    }
-  | {
-      readonly event: 'token_issued' | 'token_refreshed' | 'token_retried'
-      readonly clientId: string
-      readonly routePath: string
-      readonly grantId: string
-    }
-  | { readonly event: 'code_replayed' | 'refresh_token_reused'; readonly clientId: string; readonly grantId: string }
-  | { readonly event: 'grant_revoked'; readonly grantId: string; readonly reason: string }
-)
+export type AuditEvent = Circumstances &
+  (
+    | { readonly event: 'client_registered' | 'client_updated' | 'client_deleted'; readonly client: AuditedClient }
+    | {
+        readonly event: 'consent_given'
+        readonly client: AuditedClient
+        readonly routePath: string
+        readonly remembered: boolean
+      }
+    | { readonly event: 'consent_denied'; readonly client: AuditedClient }
+    | ({ readonly event: 'signed_in'; readonly user: AuditedUser } & OfGrant)
+    | {
+        readonly event: 'sign_in_failed'
+        readonly provider: string
+        readonly clientId: string
+        readonly routePath: string
+        readonly reason: string
+      }
+    | {
+        readonly event: 'access_denied'
+        readonly user: AuditedUser
+        readonly client: AuditedClient
+        readonly routePath: string
+        readonly reason: string
+      }
+    | ({ readonly event: 'token_issued' | 'token_refreshed' | 'token_retried'; readonly user: AuditedUser } & OfGrant)
+    | ({ readonly event: 'code_replayed' | 'refresh_token_reused' | 'token_revoked' } & OfGrant)
+    | {
+        readonly event: 'grant_revoked'
+        readonly grantId: string
+        readonly clientId: string
+        readonly routePath: string
+        readonly reason: string
+      }
+    | {
+        readonly event: 'audience_refused'
+        readonly grantId: string
+        readonly clientId: string
+        readonly routePath: string
+      }
+  )
 
 /** Takes note of a fact; never throws and never waits. */
 export type Audit = (event: AuditEvent) => void
 
-/** An audit trail in the log, one JSON line per fact, marked `"audit":true`. */
-export function createAudit(logger: Logger): Audit {
-  const trail = logger.child({ audit: true })
-  return (event) => trail.info(event, event.event)
+/** Events whose outcome is a refusal; all others are successes. */
+const REFUSALS: ReadonlySet<AuditEvent['event']> = new Set([
+  'consent_denied',
+  'sign_in_failed',
+  'access_denied',
+  'code_replayed',
+  'refresh_token_reused',
+  'audience_refused',
+])
+
+/** Where the trail goes: among the log lines on standard output, or to a file of its own (appended to, one JSON line each). */
+export type AuditDestination = { readonly kind: 'log' } | { readonly kind: 'file'; readonly file: string }
+
+/** An audit trail; `close` writes out what is buffered. */
+export interface AuditTrail {
+  readonly audit: Audit
+  close(): Promise<void>
+}
+
+/** Opens the trail. Rejects with Node's error when the file cannot be written. */
+export async function openAuditTrail(to: AuditDestination, logger: Logger): Promise<AuditTrail> {
+  if (to.kind === 'log') return { audit: write(logger.child({ audit: true })), close: async () => {} }
+  const stream = destination({ dest: to.file, append: true, mkdir: true, mode: 0o600, sync: false })
+  await new Promise<void>((resolve, reject) => stream.once('ready', resolve).once('error', reject))
+  stream.on('error', (error: Error) => logger.error({ err: error }, 'an audit event could not be written'))
+  const trail = pino(
+    { base: null, timestamp: pino.stdTimeFunctions.isoTime, messageKey: 'text' },
+    stream as DestinationStream,
+  )
+  return {
+    audit: write(trail),
+    close: () => new Promise((resolve) => stream.once('close', resolve).end()),
+  }
+}
+
+/** How the trail names a client. */
+export function auditedClient(client: Client): AuditedClient {
+  const { clientId: id, clientName: name, origin: verified } = client
+  return { id, verified, ...(name === undefined ? {} : { name }) }
+}
+
+/** How the trail names a user. */
+export function auditedUser({ provider, subject, email }: Identity): AuditedUser {
+  return { provider, subject, ...(email === undefined ? {} : { email }) }
+}
+
+function write(trail: Logger): Audit {
+  return (event) => trail.info({ ...event, outcome: REFUSALS.has(event.event) ? 'refused' : 'success' }, event.event)
 }

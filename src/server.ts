@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
-import { createAudit } from './audit.ts'
+import { openAuditTrail } from './audit.ts'
 import type { GatewayConfig, ListenAddress } from './config/gateway-config.ts'
 import { authorizationServerMetadata, PROTECTED_RESOURCE_PATH, protectedResourceMetadata } from './domain/discovery.ts'
 import { createAccessCache } from './gateway/access-cache.ts'
@@ -13,11 +13,18 @@ import { createBrowserProof } from './http/browser-proof.ts'
 import { documentEndpoint } from './http/discovery-reply.ts'
 import { type Endpoint, mountEndpoint } from './http/endpoint-table.ts'
 import { acceptForms } from './http/form-body.ts'
+import { createRememberedConsent } from './http/remembered-consent.ts'
 import { createMetrics } from './metrics.ts'
 import type { AuthorizationServer } from './oauth/authorization-server.ts'
 import { authorizeEndpoint } from './oauth/authorize.ts'
 import { callbackEndpoint } from './oauth/callback.ts'
 import { consentEndpoint } from './oauth/consent.ts'
+import { introspectEndpoint } from './oauth/introspect.ts'
+import {
+  deleteRegistrationEndpoint,
+  readRegistrationEndpoint,
+  updateRegistrationEndpoint,
+} from './oauth/manage-registration.ts'
 import { registerEndpoint } from './oauth/register.ts'
 import { revokeEndpoint } from './oauth/revoke.ts'
 import { signInEndpoint } from './oauth/sign-in.ts'
@@ -42,6 +49,8 @@ const CACHED_TOKENS = 10_000
 const DRAIN_MS = 10_000
 const CLEAN_UP_EVERY_MS = 60_000
 const CLEAN_UP_ROWS = 500
+/** Clients that registered and never got a grant stay this long: many never register again (R-11). */
+const UNUSED_CLIENT_MS = 90 * 24 * 60 * 60 * 1000
 
 /**
  * Opens the database, wires everything and listens. Rejects with StoreRefused (the message says what to do), or with
@@ -55,18 +64,25 @@ export async function startGateway(
   const store = await openSqliteStore({ file: config.database.file })
   const vault = createVault(config.encryptionKeys)
   const metrics = createMetrics()
-  const audit = createAudit(logger)
+  const trail = await openAuditTrail(config.audit.destination, logger)
+  const { audit } = trail
   const providers = createProviders(config)
   const cache = createAccessCache(CACHED_TOKENS)
   const forwarder = createForwarder()
   const now = Date.now
   const shared = { issuer: config.publicUrl, providers, store, vault, audit, metrics, now }
+  const rememberMs = config.consent.rememberMs
+  const browserProof = createBrowserProof(vault.browserProofKeys, config.publicUrl.startsWith('https:'), rememberMs)
   const server: AuthorizationServer = {
     ...shared,
     routes: config.routes,
     staticClients: staticClients(config.clients.static),
     lifetimes: config.tokens,
-    browserProof: createBrowserProof(vault.browserProofKeys, config.publicUrl.startsWith('https:')),
+    browserProof,
+    ...(rememberMs === undefined
+      ? {}
+      : { rememberedConsent: createRememberedConsent(vault.browserProofKeys, browserProof, rememberMs, now) }),
+    ...(config.clients.registration === 'approved' ? { approvedRedirects: config.clients.approvedRedirects } : {}),
   }
   const gateway: Gateway = { ...shared, cache, logger }
   const forwarding: Forwarding = {
@@ -92,7 +108,7 @@ export async function startGateway(
   })
   const cleanUp = setInterval(() => {
     store
-      .deleteExpired(now(), CLEAN_UP_ROWS)
+      .deleteExpired(now(), CLEAN_UP_ROWS, now() - UNUSED_CLIENT_MS)
       .catch((error: unknown) => logger.warn({ err: error }, 'expired rows were not deleted'))
   }, CLEAN_UP_EVERY_MS)
   cleanUp.unref()
@@ -105,7 +121,7 @@ export async function startGateway(
     const cut = setTimeout(() => app.server.closeAllConnections(), 1000)
     await closed
     clearTimeout(cut)
-    await Promise.all([operations.close(), forwarder.close()])
+    await Promise.all([operations.close(), forwarder.close(), trail.close()])
     await store.close()
   }
 
@@ -131,7 +147,7 @@ async function mountTable(
 ): Promise<void> {
   const { routes, publicUrl: issuer } = config
   const only = routes.length === 1 ? routes[0] : undefined
-  const registration = config.clients.registration === 'open'
+  const registration = config.clients.registration !== 'off'
   const scopes = [...new Set(routes.flatMap((route) => route.scopes))]
   const metadata = (path: string, document: Record<string, unknown>): Endpoint => ({
     path,
@@ -149,11 +165,20 @@ async function mountTable(
     ...(only ? [metadata(PROTECTED_RESOURCE_PATH, protectedResourceMetadata(issuer, only))] : []),
   ]
   const json: Endpoint[] = registration
-    ? [{ path: '/register', audience: 'client', crossOrigin: true, handlers: { POST: registerEndpoint(server) } }]
+    ? [
+        { path: '/register', audience: 'client', crossOrigin: true, handlers: { POST: registerEndpoint(server) } },
+        {
+          path: '/register/:clientId',
+          audience: 'client',
+          crossOrigin: true,
+          handlers: registrationManagement(server),
+        },
+      ]
     : []
   const forms: Endpoint[] = [
     { path: '/token', audience: 'client', crossOrigin: true, handlers: { POST: tokenEndpoint(server) } },
     { path: '/revoke', audience: 'client', crossOrigin: true, handlers: { POST: revokeEndpoint(server) } },
+    { path: '/introspect', audience: 'client', handlers: { POST: introspectEndpoint(server) } },
     { path: '/authorize', audience: 'person', handlers: { GET: authorizeEndpoint(server) } },
     { path: '/consent', audience: 'person', handlers: { POST: consentEndpoint(server) } },
     {
@@ -177,6 +202,14 @@ async function mountTable(
       for (const url of [route.path, `${route.path}/`]) scope.all(url, { config: { audience: 'mcp' } }, handler)
     }
   })
+}
+
+function registrationManagement(server: AuthorizationServer): Endpoint['handlers'] {
+  return {
+    GET: readRegistrationEndpoint(server),
+    PUT: updateRegistrationEndpoint(server),
+    DELETE: deleteRegistrationEndpoint(server),
+  }
 }
 
 /** A database answers only to the keys it was begun with: with others every sign-in would be lost in silence. */

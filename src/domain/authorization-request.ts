@@ -16,6 +16,8 @@ export interface AuthorizationRequest {
   readonly codeChallenge: string
   /** Paths of the routes it may become a grant for: one when `resource` named it, all when the user has to choose. */
   readonly routePaths: readonly string[]
+  /** The client asked that the user be asked (`prompt`), whatever was remembered. */
+  readonly forceConsent: boolean
   /** The raw `scope`, resolved against the route once that is known. */
   readonly scope?: string
 }
@@ -76,6 +78,7 @@ export function validateAuthorizationRequest(
     redirectUri,
     codeChallenge: single(parameters, 'code_challenge') ?? '',
     routePaths: target.value.map((route) => route.path),
+    forceConsent: single(parameters, 'prompt') !== undefined,
     ...(state === undefined ? {} : { state }),
     ...(scope === undefined ? {} : { scope }),
   })
@@ -83,7 +86,9 @@ export function validateAuthorizationRequest(
 
 /** RFC 6749 §3.1: parameters must not occur more than once; RFC 8707 §2 allows it for `resource` alone. */
 function refuseRepeated(parameters: RequestParameters): OAuthFailure | undefined {
-  return hasRepeated(parameters, ['resource']) ? oauthFailure('invalid_request', 'a parameter occurs more than once') : undefined
+  return hasRepeated(parameters, ['resource'])
+    ? oauthFailure('invalid_request', 'a parameter occurs more than once')
+    : undefined
 }
 
 /** RFC 9101 §10.1: we take no request objects, and never fetch one. */

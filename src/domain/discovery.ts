@@ -32,6 +32,8 @@ export function authorizationServerMetadata(
     ...(options.registration ? { registration_endpoint: `${issuer}/register` } : {}),
     revocation_endpoint: `${issuer}/revoke`,
     revocation_endpoint_auth_methods_supported: TOKEN_ENDPOINT_AUTH_METHODS,
+    introspection_endpoint: `${issuer}/introspect`,
+    introspection_endpoint_auth_methods_supported: TOKEN_ENDPOINT_AUTH_METHODS.filter((method) => method !== 'none'),
     scopes_supported: [...options.scopes, 'offline_access'],
     response_types_supported: ['code'],
     response_modes_supported: ['query'],

@@ -1,5 +1,5 @@
 /**
- * Error codes that leave the authorization server: RFC 6749 §4.1.2.1 and §5.2, RFC 7591 §3.2.2, RFC 8707 §2,
+ * Error codes that leave the authorization server: RFC 6749 §4.1.2.1 and §5.2, RFC 7591 §3.2.2, RFC 8707 §2, RFC 6750 §3.1,
  * RFC 9101 §10.1 and OpenID Connect Core §3.1.2.6.
  */
 export type OAuthErrorCode =
@@ -12,6 +12,7 @@ export type OAuthErrorCode =
   | 'invalid_request'
   | 'invalid_scope'
   | 'invalid_target'
+  | 'invalid_token'
   | 'request_not_supported'
   | 'request_uri_not_supported'
   | 'server_error'

@@ -21,6 +21,8 @@ export interface SignInStage extends Carried {
   readonly browserHash: string
   /** What the provider needs again when the user returns: nonce and PKCE verifier. */
   readonly continuation: Readonly<Record<string, string>>
+  /** Set when the consent page was not shown: the user (as a hash) who approved the same before, and must sign in now. */
+  readonly rememberedFor?: string
   /** Failed password attempts so far. */
   readonly attempts: number
 }

@@ -51,6 +51,31 @@ export function parseClientMetadata(body: unknown): Result<ClientMetadata, OAuth
   })
 }
 
+/**
+ * The refusal of a registration whose redirect URIs are not all among those the operator approved: each approved entry is
+ * a whole URI, an origin such as `https://claude.ai` or `http://localhost`, or a scheme such as `cursor:`.
+ */
+export function refuseUnapproved(
+  redirectUris: readonly string[],
+  approved: readonly string[],
+): OAuthFailure | undefined {
+  const isApproved = (uri: string) =>
+    approved.some((entry) => {
+      if (entry === uri) return true
+      if (/^[a-z][a-z0-9+.-]*:$/.test(entry)) return uri.startsWith(entry)
+      if (!/^https?:\/\/[^/]+$/.test(entry) || !uri.startsWith(entry)) return false
+      // After a loopback host any port may follow (RFC 8252 §7.3), after an origin only a path or a query.
+      const rest = uri.slice(entry.length)
+      return /^(?:$|[/?])/.test(rest) || (entry.startsWith('http:') && /^:[0-9]+(?:$|[/?])/.test(rest))
+    })
+  return redirectUris.every(isApproved)
+    ? undefined
+    : oauthFailure(
+        'invalid_redirect_uri',
+        'this gateway registers only clients whose redirect URIs its operator approved',
+      )
+}
+
 function parseRedirectUris(value: unknown): Result<{ uris: string[]; targets: RedirectTarget[] }, OAuthFailure> {
   if (!Array.isArray(value) || value.length === 0) {
     return fail(oauthFailure('invalid_redirect_uri', 'redirect_uris must be a list of at least one URI'))

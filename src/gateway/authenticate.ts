@@ -27,6 +27,7 @@ export async function authenticate(gateway: Gateway, route: Route, request: Inco
 
   const hash = hashToken(token)
   const access = gateway.cache.find(hash) ?? (await gateway.cache.load(hash, () => lookUp(gateway, route, hash)))
+  if (access && access.grant.routePath !== route.path) noteOtherRoute(gateway, route, access)
   if (!access || access.grant.routePath !== route.path || access.access.expiresAt <= gateway.now()) {
     return challengeInvalid(gateway, route)
   }
@@ -48,7 +49,10 @@ async function lookUp(gateway: Gateway, route: Route, hash: string): Promise<Ope
   if (found?.grant.status !== 'active' || found.grant.expiresAt <= gateway.now()) return undefined
   const { access, grant, credential } = found
   // The audience decides before anything is opened; a token of another route is as unknown as any.
-  if (grant.routePath !== route.path) return undefined
+  if (grant.routePath !== route.path) {
+    noteOtherRoute(gateway, route, found)
+    return undefined
+  }
   const identity = await openIdentity(gateway.vault, grant)
   if (!decide(route, identity).allowed) return undefined
   if (route.credential.kind !== 'provider-token') return { access, grant, identity }
@@ -59,6 +63,11 @@ async function lookUp(gateway: Gateway, route: Route, hash: string): Promise<Ope
     credential.sealed,
   )
   return { access, grant, identity, credential: { row: credential, tokens } }
+}
+
+/** A live token of one server presented to another: a client's mistake, or somebody trying (RFC 8707 §2). */
+function noteOtherRoute(gateway: Gateway, route: Route, { grant }: Pick<OpenAccess, 'grant'>): void {
+  gateway.audit({ event: 'audience_refused', grantId: grant.id, clientId: grant.clientId, routePath: route.path })
 }
 
 /** RFC 6750 §3.1: a request without any token is told where to get one, and not that something was wrong. */

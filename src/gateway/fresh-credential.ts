@@ -124,7 +124,9 @@ export function createFreshCredentials(
   /** A tombstone first: a dead refresh token must never be sent again, whatever happens to the rest. */
   async function endGrant(grant: Grant, row: CredentialRow, reason: string): Promise<FreshToken> {
     await gateway.store.killCredential(row.id, row.version)
-    if (await gateway.store.revokeGrant(grant.id)) gateway.audit({ event: 'grant_revoked', grantId: grant.id, reason })
+    const { id: grantId, clientId, routePath } = grant
+    if (await gateway.store.revokeGrant(grantId))
+      gateway.audit({ event: 'grant_revoked', grantId, clientId, routePath, reason })
     return { outcome: 'ended' }
   }
 

@@ -11,8 +11,13 @@ const VALUE = /^[A-Za-z0-9_-]{43}$/
 
 /** Proof that a later request comes from the same browser: one cookie for our forms, one for each approved sign-in. */
 export interface BrowserProof {
+  readonly cookieOptions: CookieSerializeOptions
+  /** The full name of one of our cookies. */
+  cookieName(name: string): string
   /** The browser's cookie for forms, set on first use. It proves nothing to a callback. */
   formCookie(request: FastifyRequest, reply: FastifyReply): string
+  /** The same cookie, if the browser has it. */
+  presentFormCookie(request: FastifyRequest): string | undefined
   /** The CSRF token of one form in one browser; the same on every load of the same interaction. */
   formToken(cookie: string, interactionId: string): string
   /** Whether a posted form was rendered for this browser and interaction. */
@@ -31,9 +36,14 @@ export async function acceptCookies(app: FastifyInstance): Promise<void> {
 
 /**
  * Browser proofs over signed form tokens and random cookies. `secure` is false only for an http loopback gateway, where
- * some browsers refuse `Secure` cookies: names then do without the `__Host-` prefix.
+ * some browsers refuse `Secure` cookies: names then do without the `__Host-` prefix. The cookie for forms lives as long as
+ * the browser is open, or for `keepForMs`.
  */
-export function createBrowserProof(keys: readonly [Uint8Array, ...Uint8Array[]], secure: boolean): BrowserProof {
+export function createBrowserProof(
+  keys: readonly [Uint8Array, ...Uint8Array[]],
+  secure: boolean,
+  keepForMs?: number,
+): BrowserProof {
   const prefix = secure ? '__Host-gatehouse' : 'gatehouse'
   const formName = `${prefix}-form`
   const bindingName = (interactionId: string) => `${prefix}-txn-${interactionId.slice(0, 12)}`
@@ -41,12 +51,17 @@ export function createBrowserProof(keys: readonly [Uint8Array, ...Uint8Array[]],
   const sign = (key: Uint8Array, cookie: string, interactionId: string) =>
     createHmac('sha256', key).update(`${interactionId}.${cookie}`).digest()
 
+  const formOptions = keepForMs === undefined ? options : { ...options, maxAge: Math.floor(keepForMs / 1000) }
+
   return {
+    cookieOptions: options,
+    cookieName: (name) => `${prefix}-${name}`,
+    presentFormCookie: (request) => readCookie(request, formName),
     formCookie(request, reply) {
       const present = readCookie(request, formName)
       if (present !== undefined) return present
       const fresh = randomBytes(32).toString('base64url')
-      reply.setCookie(formName, fresh, options)
+      reply.setCookie(formName, fresh, formOptions)
       return fresh
     },
     formToken: (cookie, interactionId) => sign(keys[0], cookie, interactionId).toString('base64url'),

@@ -13,7 +13,7 @@ declare module 'fastify' {
 export interface Endpoint {
   readonly path: string
   readonly audience: Audience
-  readonly handlers: Partial<Record<'GET' | 'POST' | 'DELETE', RouteHandlerMethod>>
+  readonly handlers: Partial<Record<'GET' | 'POST' | 'PUT' | 'DELETE', RouteHandlerMethod>>
   /** Readable by any web page (CORS `*`, no credentials); for metadata and the endpoints that clients post to. */
   readonly crossOrigin?: true
 }

@@ -1,9 +1,11 @@
+import { auditedClient, auditedUser } from '../audit.ts'
 import { type OAuthFailure, oauthFailure } from '../domain/errors.ts'
 import { verifiesS256 } from '../domain/pkce.ts'
 import { single } from '../domain/request-parameters.ts'
 import { fail, ok, type Result } from '../domain/result.ts'
 import { hashToken, looksLikeToken, refreshToken } from '../domain/token.ts'
 import type { FoundCode } from '../storage/store.ts'
+import { openIdentity } from '../vault.ts'
 import type { AuthorizationServer } from './authorization-server.ts'
 import { accessFor, checkResource } from './issue-access.ts'
 import type { IssuedTokens, TokenRequest } from './token.ts'
@@ -30,25 +32,15 @@ export async function authorizationCodeGrant(
   if (target) return fail(target)
 
   const access = accessFor(server, grant.id, grant.scopes, grant.expiresAt)
+  const about = { client: auditedClient(request.client), routePath: grant.routePath, grantId: grant.id }
   const redeemed = await server.store.redeemCode(code.hash, access.row, server.now())
   if (redeemed.outcome === 'replayed' && redeemed.redeemedAt <= request.receivedAt) {
     await server.store.revokeGrant(grant.id)
-    server.audit({
-      event: 'code_replayed',
-      requestId: request.requestId,
-      clientId: request.client.clientId,
-      grantId: grant.id,
-    })
+    server.audit({ event: 'code_replayed', ...request.circumstances, ...about })
   }
   if (redeemed.outcome !== 'redeemed') return fail(INVALID)
-  const { clientId } = request.client
-  server.audit({
-    event: 'token_issued',
-    requestId: request.requestId,
-    clientId,
-    routePath: grant.routePath,
-    grantId: grant.id,
-  })
+  const user = auditedUser(await openIdentity(server.vault, grant))
+  server.audit({ event: 'token_issued', ...request.circumstances, user, ...about })
   return ok({
     accessToken: access.token,
     refreshToken: refreshToken(server.vault.refreshMacKeys[0], { grantId: grant.id, generation: 1 }),

@@ -1,7 +1,9 @@
+import type { FastifyRequest } from 'fastify'
 import type { Audit } from '../audit.ts'
 import type { Client } from '../domain/client.ts'
 import type { Route } from '../domain/route.ts'
 import type { BrowserProof } from '../http/browser-proof.ts'
+import type { RememberedConsent } from '../http/remembered-consent.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Provider } from '../providers/provider.ts'
 import type { Store } from '../storage/store.ts'
@@ -14,6 +16,8 @@ export interface AuthorizationServer {
   readonly routes: readonly Route[]
   readonly providers: ReadonlyMap<string, Provider>
   readonly staticClients: ReadonlyMap<string, Client>
+  /** What clients may register, see refuseUnapproved; absent when registration is open to all. */
+  readonly approvedRedirects?: readonly string[]
   readonly lifetimes: {
     readonly accessTtlMs: number
     readonly refreshIdleTtlMs: number
@@ -23,10 +27,17 @@ export interface AuthorizationServer {
   readonly store: Store
   readonly vault: Vault
   readonly browserProof: BrowserProof
+  /** Absent when every authorization asks. */
+  readonly rememberedConsent?: RememberedConsent
   readonly audit: Audit
   readonly metrics: Metrics
   /** ms since 1970. */
   readonly now: () => number
+}
+
+/** What the audit trail notes of a request. */
+export function circumstances(request: FastifyRequest): { readonly requestId: string; readonly address: string } {
+  return { requestId: request.id, address: request.ip }
 }
 
 /** RFC 6749 §4.1.2 recommends ten minutes at most; a redirect takes seconds. */

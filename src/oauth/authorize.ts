@@ -1,13 +1,20 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { resolveRedirectUri, validateAuthorizationRequest } from '../domain/authorization-request.ts'
+import {
+  type AuthorizationRequest,
+  resolveRedirectUri,
+  validateAuthorizationRequest,
+} from '../domain/authorization-request.ts'
+import type { Client } from '../domain/client.ts'
 import { parseParameters, single } from '../domain/request-parameters.ts'
 import { isFramedOrPrefetched } from '../http/browser-proof.ts'
 import { rawQuery } from '../http/query.ts'
 import { answerUnaskedError, showProblem } from './answer.ts'
+import { approve } from './approve.ts'
 import type { AuthorizationServer } from './authorization-server.ts'
 import { findClient } from './client.ts'
 import { showConsent } from './consent.ts'
 import { openInteraction } from './interactions.ts'
+import { consentKey } from './remember.ts'
 
 /**
  * `GET /authorize` (RFC 6749 §4.1.1): the checks in order; until the redirect URI is known to be the client's, a problem
@@ -33,9 +40,27 @@ export function authorizeEndpoint(server: AuthorizationServer) {
       const to = { redirectUri: redirectUri.value, ...(state === undefined ? {} : { state }) }
       return answerUnaskedError(server, request, reply, to, client, validated.failure)
     }
-    const id = await openInteraction(server, { stage: 'consent', request: validated.value })
+    const interaction = { stage: 'consent', request: validated.value } as const
+    const id = await openInteraction(server, interaction)
+    const remembered = recallConsent(server, request, validated.value, client)
+    if (remembered)
+      return approve(server, request, reply, { held: { id, version: 1, interaction }, client, ...remembered })
     return showConsent(server, request, reply, { id, request: validated.value, client })
   }
+}
+
+/** The route and the user of the same approval in this browser before, where the operator lets consent be remembered. */
+function recallConsent(
+  server: AuthorizationServer,
+  request: FastifyRequest,
+  asked: AuthorizationRequest,
+  client: Client,
+) {
+  const route = server.routes.find((candidate) => candidate.path === asked.routePaths[0])
+  const key = route && consentKey(asked, client, route)
+  // A client that wants the user to be asked gets its way (OpenID Connect Core §3.1.2.1).
+  const rememberedFor = key && !asked.forceConsent ? server.rememberedConsent?.recall(request, key) : undefined
+  return route && rememberedFor !== undefined ? { route, rememberedFor } : undefined
 }
 
 const FRAMED = {

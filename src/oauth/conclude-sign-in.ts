@@ -5,7 +5,7 @@ import type { SignInStage } from '../domain/interaction.ts'
 import { hashToken } from '../domain/token.ts'
 import type { Provider, SignInOutcome } from '../providers/provider.ts'
 import { answerWithError, showProblem } from './answer.ts'
-import type { AuthorizationServer } from './authorization-server.ts'
+import { type AuthorizationServer, circumstances } from './authorization-server.ts'
 import { findInteraction, type HeldInteraction, takeInteraction } from './interactions.ts'
 import { issueCode } from './issue-code.ts'
 
@@ -90,7 +90,7 @@ function noteFailure(
   const { provider, routePath, request: asked } = held.interaction
   server.audit({
     event: 'sign_in_failed',
-    requestId: request.id,
+    ...circumstances(request),
     provider,
     clientId: asked.clientId,
     routePath,

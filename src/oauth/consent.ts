@@ -1,5 +1,5 @@
-import { randomBytes } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { auditedClient } from '../audit.ts'
 import type { AuthorizationRequest } from '../domain/authorization-request.ts'
 import type { Client } from '../domain/client.ts'
 import { oauthFailure } from '../domain/errors.ts'
@@ -8,13 +8,13 @@ import { describeRedirectUri } from '../domain/redirect-uri.ts'
 import { single } from '../domain/request-parameters.ts'
 import type { Route } from '../domain/route.ts'
 import { grantScopes } from '../domain/scope.ts'
-import { hashToken } from '../domain/token.ts'
 import { isSameOriginPost } from '../http/browser-proof.ts'
 import { replyPage } from '../http/error-reply.ts'
 import { answerWithError, showProblem } from './answer.ts'
-import type { AuthorizationServer } from './authorization-server.ts'
+import { approve, ENDED } from './approve.ts'
+import { type AuthorizationServer, circumstances } from './authorization-server.ts'
 import { findClient } from './client.ts'
-import { advanceInteraction, findInteraction, type HeldInteraction, takeInteraction } from './interactions.ts'
+import { findInteraction, type HeldInteraction, takeInteraction } from './interactions.ts'
 import { consentPage, pageHeaders } from './pages.ts'
 
 /** Who asks for what; the page is rendered from the stored request only. */
@@ -75,11 +75,11 @@ export function consentEndpoint(server: AuthorizationServer) {
     if (!held || !client) return showProblem(request, reply, 400, ENDED)
 
     const decision = single(form, 'decision')
-    if (decision === 'deny') return deny(server, request, reply, held)
+    if (decision === 'deny') return deny(server, request, reply, held, client)
     if (decision !== 'approve') return showProblem(request, reply, 400, ENDED)
     const route = chosenRoute(server, held.interaction.request, single(form, 'route'))
     if (!route) return showConsent(server, request, reply, { id, request: held.interaction.request, client }, 400)
-    return approve(server, request, reply, held, route)
+    return approve(server, request, reply, { held, client, route })
   }
 }
 
@@ -88,9 +88,10 @@ async function deny(
   request: FastifyRequest,
   reply: FastifyReply,
   held: HeldInteraction<ConsentStage>,
+  client: Client,
 ): Promise<FastifyReply> {
   if (!(await takeInteraction(server, held))) return showProblem(request, reply, 400, ENDED)
-  server.audit({ event: 'consent_denied', requestId: request.id, clientId: held.interaction.request.clientId })
+  server.audit({ event: 'consent_denied', ...circumstances(request), client: auditedClient(client) })
   return answerWithError(
     server,
     request,
@@ -98,43 +99,6 @@ async function deny(
     held.interaction.request,
     oauthFailure('access_denied', 'the user said no'),
   )
-}
-
-async function approve(
-  server: AuthorizationServer,
-  request: FastifyRequest,
-  reply: FastifyReply,
-  held: HeldInteraction<ConsentStage>,
-  route: Route,
-): Promise<FastifyReply> {
-  const asked = held.interaction.request
-  const provider = server.providers.get(route.signIn)
-  if (!provider) throw new Error('a route without its provider')
-  const stateSecret = randomBytes(32).toString('base64url')
-  const begun = await provider.begin(`${held.id}.${stateSecret}`, `${server.issuer}/callback/${provider.name}`)
-  if ('outcome' in begun) {
-    request.log.warn({ provider: provider.name, reason: begun.reason }, 'sign-in could not begin')
-    if (!(await takeInteraction(server, held))) return showProblem(request, reply, 400, ENDED)
-    const failure = oauthFailure('temporarily_unavailable', 'the identity provider cannot be reached')
-    return answerWithError(server, request, reply, asked, failure)
-  }
-  const browserHash = server.browserProof.bind(request, reply, held.id)
-  const advanced = await advanceInteraction(server, held, {
-    stage: 'sign-in',
-    request: asked,
-    routePath: route.path,
-    provider: provider.name,
-    stateHash: hashToken(stateSecret),
-    browserHash,
-    continuation: begun.continuation,
-    attempts: 0,
-  })
-  if (!advanced) {
-    server.browserProof.release(reply, held.id)
-    return showProblem(request, reply, 400, ENDED)
-  }
-  server.audit({ event: 'consent_given', requestId: request.id, clientId: asked.clientId, routePath: route.path })
-  return reply.headers(pageHeaders()).redirect(begun.location, 303)
 }
 
 /** The one route of the request, or the one that the user picked among those offered. */
@@ -164,12 +128,6 @@ function describeCredential(route: Route): string {
   if (kind === 'provider-token') return `your access token from ${route.credential.provider}`
   if (kind === 'static') return 'a shared credential that your administrator configured'
   return 'no credential'
-}
-
-const ENDED = {
-  title: 'This sign-in has ended',
-  what: 'It was already answered, or it took longer than ten minutes.',
-  next: 'Close this window and start again from the application.',
 }
 
 const NOT_OUR_PAGE = {

@@ -10,11 +10,15 @@ export interface HeldInteraction<I extends Interaction = Interaction> {
   readonly interaction: I
 }
 
+/** Authorizations under way at once; anybody can begin one, so their number has a bound. */
+const MAX_PENDING = 20_000
+
 /** Starts one; what it carries (the client's `state`, verifiers) is sealed at rest. Returns its id. */
 export async function openInteraction(server: AuthorizationServer, interaction: Interaction): Promise<string> {
   const id = newId()
   const sealed = await seal(server, id, interaction)
-  await server.store.openInteraction({ id, version: 1, sealed, expiresAt: server.now() + INTERACTION_TTL_MS })
+  const expiresAt = server.now() + INTERACTION_TTL_MS
+  await server.store.openInteraction({ id, version: 1, sealed, expiresAt }, MAX_PENDING)
   return id
 }
 

@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { auditedClient, auditedUser } from '../audit.ts'
 import { oauthFailure } from '../domain/errors.ts'
 import type { Grant } from '../domain/grant.ts'
 import type { SignInStage } from '../domain/interaction.ts'
@@ -10,8 +11,9 @@ import type { SignInOutcome } from '../providers/provider.ts'
 import type { CredentialRow } from '../storage/store.ts'
 import { sealIdentity, sealTokens } from '../vault.ts'
 import { answerWithCode, answerWithError, explainToUser } from './answer.ts'
-import { type AuthorizationServer, CODE_TTL_MS } from './authorization-server.ts'
+import { type AuthorizationServer, CODE_TTL_MS, circumstances } from './authorization-server.ts'
 import { findClient } from './client.ts'
+import { consentKey, ownerOf } from './remember.ts'
 
 type SignedIn = Extract<SignInOutcome, { outcome: 'signed-in' }>
 
@@ -40,25 +42,26 @@ export async function issueCode(
       oauthFailure('access_denied', 'the server or the client no longer exists'),
     )
   }
-  const who = {
-    provider: identity.provider,
-    subject: identity.subject,
-    ...(identity.email === undefined ? {} : { email: identity.email }),
+  const about = {
+    ...circumstances(request),
+    user: auditedUser(identity),
+    client: auditedClient(client),
+    routePath: route.path,
   }
   const decision = decide(route, identity)
   if (!decision.allowed) {
-    server.audit({
-      event: 'access_denied',
-      requestId: request.id,
-      ...who,
-      routePath: route.path,
-      reason: decision.reason,
-    })
+    server.audit({ event: 'access_denied', ...about, reason: decision.reason })
     return explainToUser(server, request, reply, asked, {
       ...DENIED[decision.reason],
       status: 403,
       failure: NOT_ALLOWED,
     })
+  }
+  const key = consentKey(asked, client, route)
+  const owner = ownerOf(identity)
+  if (interaction.rememberedFor !== undefined && interaction.rememberedFor !== owner) {
+    if (key) server.rememberedConsent?.forget(reply, key)
+    return answerWithError(server, request, reply, asked, OTHER_USER)
   }
   const now = server.now()
   const grant: Grant = {
@@ -89,14 +92,8 @@ export async function issueCode(
     },
     credential,
   )
-  server.audit({
-    event: 'signed_in',
-    requestId: request.id,
-    ...who,
-    clientId: client.clientId,
-    routePath: route.path,
-    grantId: grant.id,
-  })
+  server.audit({ event: 'signed_in', ...about, grantId: grant.id })
+  if (key) server.rememberedConsent?.remember(request, reply, key, owner)
   return answerWithCode(server, request, reply, asked, client, code)
 }
 
@@ -119,6 +116,9 @@ async function sealCredential(
   const { expiresAt } = signedIn.tokens
   return { id, grantId: grant.id, version: 1, sealed, state: 'live', ...(expiresAt === undefined ? {} : { expiresAt }) }
 }
+
+/** Somebody else approved in this browser; the one who signed in was never asked. */
+const OTHER_USER = oauthFailure('access_denied', 'another user signed in than the one who approved; try again')
 
 const NOT_ALLOWED = oauthFailure('access_denied', 'this user may not use this MCP server')
 

@@ -1,3 +1,4 @@
+import { auditedClient, auditedUser } from '../audit.ts'
 import { type OAuthFailure, oauthFailure } from '../domain/errors.ts'
 import { refreshDeadline } from '../domain/grant.ts'
 import { decide } from '../domain/policy.ts'
@@ -30,7 +31,8 @@ export async function refreshTokenGrant(
   const now = server.now()
   if (now >= refreshDeadline(grant, server.lifetimes.refreshIdleTtlMs)) return fail(INVALID)
   const route = server.routes.find((candidate) => candidate.path === grant.routePath)
-  if (!route || !decide(route, await openIdentity(server.vault, grant)).allowed) return fail(INVALID)
+  const identity = await openIdentity(server.vault, grant)
+  if (!route || !decide(route, identity).allowed) return fail(INVALID)
   const target = checkResource(server, request.parameters, grant)
   if (target) return fail(target)
   const scopes = narrowScopes(single(request.parameters, 'scope'), grant.scopes)
@@ -39,17 +41,14 @@ export async function refreshTokenGrant(
   const access = accessFor(server, grant.id, scopes.value, grant.expiresAt)
   const { refreshGraceMs } = server.lifetimes
   const outcome = await server.store.advanceGeneration(grant.id, claim.generation, access.row, now, refreshGraceMs)
-  const who = { requestId: request.requestId, clientId: request.client.clientId, grantId: grant.id }
+  const about = { client: auditedClient(request.client), routePath: grant.routePath, grantId: grant.id }
   if (outcome === 'reused') {
     await server.store.revokeGrant(grant.id)
-    server.audit({ event: 'refresh_token_reused', ...who })
+    server.audit({ event: 'refresh_token_reused', ...request.circumstances, ...about })
   }
   if (outcome !== 'rotated' && outcome !== 'retried') return fail(INVALID)
-  server.audit({
-    event: outcome === 'rotated' ? 'token_refreshed' : 'token_retried',
-    ...who,
-    routePath: grant.routePath,
-  })
+  const event = outcome === 'rotated' ? 'token_refreshed' : 'token_retried'
+  server.audit({ event, ...request.circumstances, user: auditedUser(identity), ...about })
   return ok({
     accessToken: access.token,
     refreshToken: refreshToken(server.vault.refreshMacKeys[0], { grantId: grant.id, generation: claim.generation + 1 }),

@@ -1,10 +1,11 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { auditedClient } from '../audit.ts'
 import type { Client } from '../domain/client.ts'
 import { oauthFailure } from '../domain/errors.ts'
 import { single } from '../domain/request-parameters.ts'
 import { hashToken, looksLikeToken, verifyRefreshToken } from '../domain/token.ts'
 import { replyOAuthError } from '../http/error-reply.ts'
-import type { AuthorizationServer } from './authorization-server.ts'
+import { type AuthorizationServer, circumstances } from './authorization-server.ts'
 import { authenticateClient } from './client.ts'
 import { readForm } from './token.ts'
 
@@ -20,15 +21,23 @@ export function revokeEndpoint(server: AuthorizationServer) {
     if (!client.ok) return replyOAuthError(reply, client.failure)
     const token = single(parameters.value, 'token')
     if (token === undefined) return replyOAuthError(reply, oauthFailure('invalid_request', 'token is missing'))
-    if (looksLikeToken('access', token)) await revokeAccess(server, client.value, hashToken(token))
+    if (looksLikeToken('access', token)) await revokeAccess(server, request, client.value, hashToken(token))
     else await revokeGrant(server, request, client.value, token)
     return reply.code(200).header('cache-control', 'no-store').send()
   }
 }
 
-async function revokeAccess(server: AuthorizationServer, client: Client, hash: string): Promise<void> {
+async function revokeAccess(
+  server: AuthorizationServer,
+  request: FastifyRequest,
+  client: Client,
+  hash: string,
+): Promise<void> {
   const found = await server.store.findAccess(hash)
-  if (found?.grant.clientId === client.clientId) await server.store.revokeAccess(hash)
+  if (found?.grant.clientId !== client.clientId) return
+  await server.store.revokeAccess(hash)
+  const { id: grantId, routePath } = found.grant
+  server.audit({ event: 'token_revoked', ...circumstances(request), client: auditedClient(client), grantId, routePath })
 }
 
 async function revokeGrant(
@@ -41,6 +50,7 @@ async function revokeGrant(
   const grant = claim && (await server.store.findGrant(claim.grantId))
   if (grant?.clientId !== client.clientId) return
   if (await server.store.revokeGrant(grant.id)) {
-    server.audit({ event: 'grant_revoked', requestId: request.id, grantId: grant.id, reason: 'revoked_by_client' })
+    const { id: grantId, clientId, routePath } = grant
+    server.audit({ event: 'grant_revoked', ...circumstances(request), grantId, clientId, routePath, reason: 'client' })
   }
 }

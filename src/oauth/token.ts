@@ -7,7 +7,7 @@ import type { Secret } from '../domain/secret.ts'
 import { replyOAuthError } from '../http/error-reply.ts'
 import { rawQuery } from '../http/query.ts'
 import { authorizationCodeGrant } from './authorization-code-grant.ts'
-import type { AuthorizationServer } from './authorization-server.ts'
+import { type AuthorizationServer, circumstances } from './authorization-server.ts'
 import { authenticateClient } from './client.ts'
 import { refreshTokenGrant } from './refresh-token-grant.ts'
 
@@ -15,7 +15,7 @@ import { refreshTokenGrant } from './refresh-token-grant.ts'
 export interface TokenRequest {
   readonly client: Client
   readonly parameters: RequestParameters
-  readonly requestId: string
+  readonly circumstances: ReturnType<typeof circumstances>
   /** When the request arrived, ms since 1970. */
   readonly receivedAt: number
 }
@@ -50,7 +50,7 @@ export function tokenEndpoint(server: AuthorizationServer) {
     const issued = await grant(server, {
       client: client.value,
       parameters: parameters.value,
-      requestId: request.id,
+      circumstances: circumstances(request),
       receivedAt,
     })
     if (!issued.ok) return refuse(server, request, reply, grantType, issued.failure)
