@@ -33,7 +33,7 @@ const STRANGERS = [1, 3]
 /** Where each library may be imported: a part of src/, or one file. */
 const HOMES: Readonly<Record<string, readonly string[]>> = {
   'openid-client': ['providers'],
-  jose: ['vault.ts'],
+  jose: ['vault.ts', 'oauth/client-assertion.ts'],
   'drizzle-orm': ['storage'],
   'better-sqlite3': ['storage'],
   undici: ['http/egress.ts', 'gateway'],
@@ -42,7 +42,7 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   '@fastify/rate-limit': ['http'],
   yaml: ['config'],
   zod: ['config'],
-  'lru-cache': ['gateway'],
+  'lru-cache': ['gateway', 'http'],
   'prom-client': ['metrics.ts'],
   pino: ['audit.ts', 'public-listener.ts', 'server.ts', 'commands', 'demo'],
   'pino-pretty': ['commands', 'demo'],
