@@ -30,6 +30,8 @@ export function guardRequest(request: IncomingMessage, hosts: ReadonlySet<string
     if (seen.includes(`|${name}|`)) return { status: 400, problem: 'a header occurs more than once' }
     seen += `|${name}|`
   }
+  // Node's parser lets a request line through that calls itself HTTP/2.0 (RFC 9112 §2.3, B233).
+  if (request.httpVersionMajor !== 1) return { status: 400, problem: 'only HTTP/1.0 and HTTP/1.1 are spoken here' }
   if (!TARGET.test(request.url ?? '')) return { status: 400, problem: 'the request target is not well-formed' }
   const coding = request.headers['transfer-encoding']
   if (coding !== undefined && coding.toLowerCase() !== 'chunked')
