@@ -90,8 +90,13 @@ function refuse(status: 400, message: string): Authenticated {
   return { ok: false, refusal: { status, message } }
 }
 
-/** RFC 6750 §2.3 is forbidden by MCP: tokens in URLs end up in logs. */
+/** RFC 6750 §2.3 is forbidden by MCP: tokens in URLs end up in logs. However the name is written, a server may read it so. */
 function hasTokenInQuery(target: string): boolean {
   const query = rawQuery(target)
-  return query !== '' && /(?:^|&)(?:access_token|%61ccess_token|access%5ftoken)=/i.test(query)
+  return query !== '' && query.split(/[&;]/).some((pair) => decodedName(pair) === 'access_token')
+}
+
+function decodedName(pair: string): string {
+  const name = pair.split('=', 1)[0] ?? ''
+  return name.replaceAll(/%([0-9a-f]{2})/gi, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16))).toLowerCase()
 }
