@@ -30,7 +30,7 @@ const MAX_STATE_LENGTH = 2048
  */
 export function resolveRedirectUri(parameters: RequestParameters, client: Client): Result<string, string> {
   const presented = parameters.get('redirect_uri')
-  if (presented === undefined) {
+  if (presented === undefined || (presented.length === 1 && presented[0] === '')) {
     const only = client.redirectUris.length === 1 ? client.redirectUris[0] : undefined
     if (only === undefined || only.startsWith('http:'))
       return fail('The request does not say where the answer should go (redirect_uri is missing).')
@@ -93,9 +93,15 @@ function refuseRepeated(parameters: RequestParameters): OAuthFailure | undefined
 
 /** RFC 9101 §10.1: we take no request objects, and never fetch one. */
 function refuseRequestObjects(parameters: RequestParameters): OAuthFailure | undefined {
-  if (parameters.has('request')) return oauthFailure('request_not_supported', 'request objects are not supported')
-  if (parameters.has('request_uri')) return oauthFailure('request_uri_not_supported', 'request_uri is not supported')
+  if (isSent(parameters, 'request')) return oauthFailure('request_not_supported', 'request objects are not supported')
+  if (isSent(parameters, 'request_uri'))
+    return oauthFailure('request_uri_not_supported', 'request_uri is not supported')
   return undefined
+}
+
+/** RFC 6749 §3.1: a parameter without a value counts as absent. */
+function isSent(parameters: RequestParameters, name: string): boolean {
+  return parameters.get(name)?.some((value) => value !== '') === true
 }
 
 /** RFC 6749 §3.1.1. */
