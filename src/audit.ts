@@ -95,7 +95,8 @@ export interface AuditTrail {
 
 /** Opens the trail. Rejects with Node's error when the file cannot be written. */
 export async function openAuditTrail(to: AuditDestination, logger: Logger): Promise<AuditTrail> {
-  if (to.kind === 'log') return { audit: write(logger.child({ audit: true })), close: async () => {} }
+  if (to.kind === 'log')
+    return { audit: write(logger.child({ audit: true }, { level: 'info' })), close: async () => {} }
   const stream = destination({ dest: to.file, append: true, mkdir: true, mode: 0o600, sync: false })
   await new Promise<void>((resolve, reject) => stream.once('ready', resolve).once('error', reject))
   stream.on('error', (error: Error) => logger.error({ err: error }, 'an audit event could not be written'))

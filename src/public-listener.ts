@@ -12,6 +12,7 @@ import { oauthFailure } from './domain/errors.ts'
 import { acceptCookies } from './http/browser-proof.ts'
 import { replyNotFound, replyOAuthError, replyRouteRefusal } from './http/error-reply.ts'
 import { rawPath } from './http/query.ts'
+import { acceptRateLimits } from './http/rate-limit.ts'
 import { acceptedHosts, guardRequest } from './http/request-guard.ts'
 import { showProblem } from './oauth/answer.ts'
 import { StoreUnavailable } from './storage/store.ts'
@@ -74,6 +75,7 @@ export async function createPublicListener(config: GatewayConfig, logger: Logger
   app.setNotFoundHandler((_request, reply) => replyNotFound(reply))
   app.setErrorHandler<FastifyError>((error, request, reply) => answerFault(error, request, reply))
   await acceptCookies(app)
+  await acceptRateLimits(app)
   return app
 }
 
@@ -85,13 +87,19 @@ function answerFault(error: FastifyError, request: FastifyRequest, reply: Fastif
   const outage = status === 503
   switch (request.routeOptions?.config?.audience) {
     case 'person':
-      return showProblem(request, reply, status, outage ? OUTAGE_PAGE : status < 500 ? UNREADABLE_PAGE : FAULT_PAGE)
+      return showProblem(
+        request,
+        reply,
+        status,
+        status === 429 ? TOO_OFTEN_PAGE : outage ? OUTAGE_PAGE : status < 500 ? UNREADABLE_PAGE : FAULT_PAGE,
+      )
     case 'mcp':
       return replyRouteRefusal(reply, {
         status: outage ? 503 : status < 500 ? 400 : 500,
         message: outage ? 'the gateway cannot look up access right now' : 'the gateway failed',
       })
     default:
+      if (status === 429) return replyOAuthError(reply, TOO_OFTEN, 429)
       if (outage) return replyOAuthError(reply, oauthFailure('temporarily_unavailable', 'try again in a few seconds'))
       if (status >= 500) return replyOAuthError(reply, oauthFailure('server_error', 'the gateway failed'))
       return replyOAuthError(reply, oauthFailure('invalid_request', 'the request could not be read'), status)
@@ -102,6 +110,14 @@ function faultStatus(error: FastifyError): number {
   if (error instanceof StoreUnavailable) return 503
   const status = error.statusCode ?? 500
   return status >= 400 && status < 500 ? status : status === 503 ? 503 : 500
+}
+
+const TOO_OFTEN = oauthFailure('temporarily_unavailable', 'too many requests from this address')
+
+const TOO_OFTEN_PAGE = {
+  title: 'Too many requests',
+  what: 'Very many requests came from your network address within a minute.',
+  next: 'Wait a minute, then reload this page.',
 }
 
 const OUTAGE_PAGE = {

@@ -2,37 +2,21 @@ import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import { openAuditTrail } from './audit.ts'
 import type { GatewayConfig, ListenAddress } from './config/gateway-config.ts'
-import { authorizationServerMetadata, PROTECTED_RESOURCE_PATH, protectedResourceMetadata } from './domain/discovery.ts'
 import { createAccessCache } from './gateway/access-cache.ts'
 import { createCrossOrigin } from './gateway/cross-origin.ts'
 import { createForwarder } from './gateway/forward.ts'
 import { createFreshCredentials } from './gateway/fresh-credential.ts'
 import type { Gateway } from './gateway/gateway.ts'
-import { type Forwarding, routeEndpoint } from './gateway/route-endpoint.ts'
+import type { Forwarding } from './gateway/route-endpoint.ts'
 import { createBrowserProof } from './http/browser-proof.ts'
-import { documentEndpoint } from './http/discovery-reply.ts'
-import { type Endpoint, mountEndpoint } from './http/endpoint-table.ts'
-import { acceptForms } from './http/form-body.ts'
 import { createRememberedConsent } from './http/remembered-consent.ts'
 import { createMetrics } from './metrics.ts'
 import type { AuthorizationServer } from './oauth/authorization-server.ts'
-import { authorizeEndpoint } from './oauth/authorize.ts'
-import { callbackEndpoint } from './oauth/callback.ts'
-import { consentEndpoint } from './oauth/consent.ts'
-import { introspectEndpoint } from './oauth/introspect.ts'
-import {
-  deleteRegistrationEndpoint,
-  readRegistrationEndpoint,
-  updateRegistrationEndpoint,
-} from './oauth/manage-registration.ts'
-import { registerEndpoint } from './oauth/register.ts'
-import { revokeEndpoint } from './oauth/revoke.ts'
-import { signInEndpoint } from './oauth/sign-in.ts'
 import { staticClients } from './oauth/static-clients.ts'
-import { tokenEndpoint } from './oauth/token.ts'
 import { createOperationsListener } from './operations.ts'
 import { createProviders } from './providers.ts'
 import { createPublicListener } from './public-listener.ts'
+import { mountTable } from './route-table.ts'
 import { openSqliteStore } from './storage/sqlite.ts'
 import { type Store, StoreRefused } from './storage/store.ts'
 import { createVault, type Vault } from './vault.ts'
@@ -135,81 +119,6 @@ export async function startGateway(
     throw error
   }
   return { close }
-}
-
-/** Every path of the public listener, in order. Nothing else is served (DESIGN: HTTP surface). */
-async function mountTable(
-  app: FastifyInstance,
-  config: GatewayConfig,
-  server: AuthorizationServer,
-  gateway: Gateway,
-  forwarding: Forwarding,
-): Promise<void> {
-  const { routes, publicUrl: issuer } = config
-  const only = routes.length === 1 ? routes[0] : undefined
-  const registration = config.clients.registration !== 'off'
-  const scopes = [...new Set(routes.flatMap((route) => route.scopes))]
-  const metadata = (path: string, document: Record<string, unknown>): Endpoint => ({
-    path,
-    audience: 'client',
-    crossOrigin: true,
-    handlers: { GET: documentEndpoint(document) },
-  })
-
-  const documents: Endpoint[] = [
-    metadata('/.well-known/oauth-authorization-server', authorizationServerMetadata(issuer, { scopes, registration })),
-    ...routes.map((route) =>
-      metadata(`${PROTECTED_RESOURCE_PATH}${route.path}`, protectedResourceMetadata(issuer, route)),
-    ),
-    // On a host with several routes the root document would name a resource that nobody asked about (RFC 9728 §3.3).
-    ...(only ? [metadata(PROTECTED_RESOURCE_PATH, protectedResourceMetadata(issuer, only))] : []),
-  ]
-  const json: Endpoint[] = registration
-    ? [
-        { path: '/register', audience: 'client', crossOrigin: true, handlers: { POST: registerEndpoint(server) } },
-        {
-          path: '/register/:clientId',
-          audience: 'client',
-          crossOrigin: true,
-          handlers: registrationManagement(server),
-        },
-      ]
-    : []
-  const forms: Endpoint[] = [
-    { path: '/token', audience: 'client', crossOrigin: true, handlers: { POST: tokenEndpoint(server) } },
-    { path: '/revoke', audience: 'client', crossOrigin: true, handlers: { POST: revokeEndpoint(server) } },
-    { path: '/introspect', audience: 'client', handlers: { POST: introspectEndpoint(server) } },
-    { path: '/authorize', audience: 'person', handlers: { GET: authorizeEndpoint(server) } },
-    { path: '/consent', audience: 'person', handlers: { POST: consentEndpoint(server) } },
-    {
-      path: '/callback/:provider',
-      audience: 'person',
-      handlers: { GET: callbackEndpoint(server), POST: signInEndpoint(server) },
-    },
-  ]
-
-  for (const endpoint of [...documents, ...json]) mountEndpoint(app, endpoint)
-  await app.register(async (scope) => {
-    acceptForms(scope)
-    for (const endpoint of forms) mountEndpoint(scope, endpoint)
-  })
-  await app.register(async (scope) => {
-    // Bodies on routes are the MCP server's business: they are passed on, never parsed here.
-    scope.removeAllContentTypeParsers()
-    scope.addContentTypeParser('*', (_request, _payload, done) => done(null, undefined))
-    for (const route of routes) {
-      const handler = routeEndpoint(gateway, forwarding, route)
-      for (const url of [route.path, `${route.path}/`]) scope.all(url, { config: { audience: 'mcp' } }, handler)
-    }
-  })
-}
-
-function registrationManagement(server: AuthorizationServer): Endpoint['handlers'] {
-  return {
-    GET: readRegistrationEndpoint(server),
-    PUT: updateRegistrationEndpoint(server),
-    DELETE: deleteRegistrationEndpoint(server),
-  }
 }
 
 /** A database answers only to the keys it was begun with: with others every sign-in would be lost in silence. */

@@ -31,6 +31,11 @@ export function assemble(parsed: ParsedGateway): GatewayConfig {
     },
     consent: parsed.consent.remember === 'never' ? {} : { rememberMs: parsed.consent.remember },
     audit: parsed.audit,
+    limits: {
+      registrations: parsed.limits.registrations,
+      pages: parsed.limits.pages,
+      tokenRequests: parsed.limits.token_requests,
+    },
     tokens: {
       accessTtlMs: parsed.tokens.access_ttl,
       refreshIdleTtlMs: parsed.tokens.refresh_idle_ttl,

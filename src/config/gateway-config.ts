@@ -29,6 +29,8 @@ export interface GatewayConfig {
     readonly refreshTtlMs: number
     readonly refreshGraceMs: number
   }
+  /** Requests a minute from one address, for each kind of endpoint. */
+  readonly limits: { readonly registrations: number; readonly pages: number; readonly tokenRequests: number }
   /** How long an approval may be remembered; absent: every authorization asks. */
   readonly consent: { readonly rememberMs?: number }
   readonly audit: { readonly destination: { readonly kind: 'log' } | { readonly kind: 'file'; readonly file: string } }

@@ -47,6 +47,20 @@ const ClientsSchema = z.strictObject({
   static: z.array(StaticClientSchema).meta({ description: 'Clients that you declare yourself.' }).prefault([]),
 })
 
+const perMinute = (description: string, normally: number) =>
+  z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .meta({ description, examples: [normally] })
+    .prefault(normally)
+
+const LimitsSchema = z.strictObject({
+  registrations: perMinute('POST /register and the management of clients.', 600),
+  pages: perMinute('/authorize, /consent and /callback.', 600),
+  token_requests: perMinute('/token, /revoke and /introspect.', 6000),
+})
+
 /** gateway.yaml, shape and values: the one source of the checks, of the types and of config/gateway.schema.json. */
 export const GatewaySchema = z
   .strictObject({
@@ -106,6 +120,10 @@ export const GatewaySchema = z
       })
       .meta({ description: 'The consent page.' })
       .prefault({}),
+    limits: LimitsSchema.meta({
+      description:
+        'Requests a minute from one address. Behind a proxy, set trusted_proxies, or all users count as one.',
+    }).prefault({}),
     audit: z
       .strictObject({
         destination: text(parseAuditDestination)

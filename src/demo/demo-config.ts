@@ -48,6 +48,7 @@ export function demoConfig(demo: {
       refreshTtlMs: 180 * DAY_MS,
       refreshGraceMs: MINUTE_MS,
     },
+    limits: { registrations: 600, pages: 600, tokenRequests: 6000 },
     consent: {},
     audit: { destination: { kind: 'log' } },
     warnings: [],

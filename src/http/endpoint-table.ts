@@ -1,4 +1,11 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods, RouteHandlerMethod } from 'fastify'
+import type {
+  FastifyContextConfig,
+  FastifyInstance,
+  FastifyReply,
+  FastifyRequest,
+  HTTPMethods,
+  RouteHandlerMethod,
+} from 'fastify'
 
 /** Who reads the answers of an endpoint, and so in which form its errors are. */
 export type Audience = 'client' | 'person' | 'mcp'
@@ -14,6 +21,8 @@ export interface Endpoint {
   readonly path: string
   readonly audience: Audience
   readonly handlers: Partial<Record<'GET' | 'POST' | 'PUT' | 'DELETE', RouteHandlerMethod>>
+  /** How often one address may call it. */
+  readonly limit?: FastifyContextConfig['rateLimit']
   /** Readable by any web page (CORS `*`, no credentials); for metadata and the endpoints that clients post to. */
   readonly crossOrigin?: true
 }
@@ -27,7 +36,7 @@ const ALL_METHODS: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATC
 export function mountEndpoint(scope: FastifyInstance, endpoint: Endpoint): void {
   const { path, audience } = endpoint
   const own = Object.keys(endpoint.handlers) as (keyof typeof endpoint.handlers)[]
-  const config = { audience }
+  const config = endpoint.limit === undefined ? { audience } : { audience, rateLimit: endpoint.limit }
   const cors = endpoint.crossOrigin ? { onRequest: allowAnyOrigin } : {}
   for (const method of own) {
     const handler = endpoint.handlers[method]

@@ -16,7 +16,8 @@ const STATUS: Partial<Record<OAuthErrorCode, number>> = {
  */
 export function replyOAuthError(reply: FastifyReply, failure: OAuthFailure, status?: number): FastifyReply {
   const code = status ?? STATUS[failure.error] ?? 400
-  if (code === 503 || code === 429) reply.header('retry-after', RETRY_AFTER_SECONDS)
+  if ((code === 503 || code === 429) && !reply.hasHeader('retry-after'))
+    reply.header('retry-after', RETRY_AFTER_SECONDS)
   return reply
     .code(code)
     .header('cache-control', 'no-store')
