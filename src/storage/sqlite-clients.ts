@@ -1,10 +1,10 @@
-import { and, asc, eq, inArray, lt, notExists, sql } from 'drizzle-orm'
+import { and, asc, eq, inArray, lt, lte, notExists, sql } from 'drizzle-orm'
 import { endGrant } from './sqlite-grants.ts'
 import { clients, grants } from './sqlite-schema.ts'
 import { type Queries, type Session, withoutNulls } from './sqlite-session.ts'
 import type { Store } from './store.ts'
 
-type ClientVerbs = 'createClient' | 'findClient' | 'updateClient' | 'deleteClient'
+type ClientVerbs = 'createClient' | 'findClient' | 'updateClient' | 'putClient' | 'deleteClient'
 
 /** The store's verbs on clients (RFC 7591, RFC 7592). */
 export function clientVerbs(session: Session): Pick<Store, ClientVerbs> {
@@ -33,6 +33,13 @@ export function clientVerbs(session: Session): Pick<Store, ClientVerbs> {
         queries.insert(clients).values(client).run()
         return true
       }),
+    async putClient(client) {
+      await session.write((queries) => {
+        const stale = and(eq(clients.clientId, client.clientId), lte(clients.createdAt, client.createdAt))
+        queries.delete(clients).where(stale).run()
+        queries.insert(clients).values(client).onConflictDoNothing().run()
+      })
+    },
     async deleteClient(clientId) {
       const ended = await session.write((queries) => {
         const { changes } = queries.delete(clients).where(eq(clients.clientId, clientId)).run()

@@ -22,6 +22,7 @@ export const clients = sqliteTable(
     scope: text('scope'),
     createdAt: integer('created_at').notNull(),
     registrationTokenHash: text('registration_token_hash'),
+    keys: text('keys', { mode: 'json' }).$type<NonNullable<Client['keys']>>(),
   },
   (table) => [index('clients_created_at').on(table.createdAt)],
 )
@@ -101,6 +102,16 @@ export const credentials = sqliteTable('credentials', {
   state: text('state').$type<CredentialRow['state']>().notNull(),
   leaseUntil: integer('lease_until'),
 })
+
+/** What may be presented once. */
+export const consumed = sqliteTable(
+  'consumed',
+  {
+    key: text('key').primaryKey().notNull(),
+    expiresAt: integer('expires_at').notNull(),
+  },
+  (table) => [index('consumed_expires_at').on(table.expiresAt)],
+)
 
 /** Values that are written once and never change. */
 export const remembered = sqliteTable('remembered', {

@@ -1,4 +1,4 @@
-import { eq, sql } from 'drizzle-orm'
+import { eq, lte, sql } from 'drizzle-orm'
 import { accessVerbs } from './sqlite-access.ts'
 import { clientVerbs } from './sqlite-clients.ts'
 import { credentialVerbs } from './sqlite-credentials.ts'
@@ -6,7 +6,7 @@ import { expiryVerbs } from './sqlite-expiry.ts'
 import { grantVerbs } from './sqlite-grants.ts'
 import { interactionVerbs } from './sqlite-interactions.ts'
 import { openDatabase } from './sqlite-open.ts'
-import { remembered } from './sqlite-schema.ts'
+import { consumed, remembered } from './sqlite-schema.ts'
 import { createSession, type Session } from './sqlite-session.ts'
 import type { Store } from './store.ts'
 
@@ -39,12 +39,21 @@ export async function migrateSqlite(options: { readonly file: string }): Promise
   return { applied: [...database.applied] }
 }
 
-function memoryVerbs(session: Session): Pick<Store, 'rememberOnce' | 'ping'> {
+function memoryVerbs(session: Session): Pick<Store, 'rememberOnce' | 'consumeOnce' | 'ping'> {
   return {
     rememberOnce: (name, value) =>
       session.write((queries) => {
         queries.insert(remembered).values({ name, value }).onConflictDoNothing().run()
         return queries.select().from(remembered).where(eq(remembered.name, name)).get()?.value ?? value
+      }),
+    consumeOnce: (key, expiresAt, now) =>
+      session.write((queries) => {
+        const { changes } = queries
+          .insert(consumed)
+          .values({ key, expiresAt })
+          .onConflictDoUpdate({ target: consumed.key, set: { expiresAt }, setWhere: lte(consumed.expiresAt, now) })
+          .run()
+        return changes === 1
       }),
     async ping() {
       // A read would not notice a full or read-only disk. Nobody reads this number.

@@ -74,6 +74,8 @@ export interface Store {
   findClient(clientId: string): Promise<Client | undefined>
   /** Replaces what is stored of a client; false when it is not there. */
   updateClient(client: Client): Promise<boolean>
+  /** Stores a client in place of an older one of its id, whole; for copies of documents that others publish. */
+  putClient(client: Client): Promise<void>
   /** Removes a client and ends all its grants as {@link Store.revokeGrant} does; false when it is not there. */
   deleteClient(clientId: string): Promise<boolean>
 
@@ -143,9 +145,11 @@ export interface Store {
 
   /** Stores `value` under `name` unless something is there; returns what is there afterwards. */
   rememberOnce(name: string, value: string): Promise<string>
+  /** True for exactly one caller with this key until `expiresAt`; from then on the key is as good as new. */
+  consumeOnce(key: string, expiresAt: number, now: number): Promise<boolean>
   /**
-   * Deletes what has ended before `now`, `limit` rows at most of each kind: interactions, codes, access tokens, pending
-   * grants whose code expired, revoked grants and those past their end; with `clientsCreatedBefore` also clients that are
+   * Deletes what has ended before `now`, `limit` rows at most of each kind: interactions, codes, access tokens, consumed
+   * keys, pending grants whose code expired, revoked grants and those past their end; with `clientsCreatedBefore` also clients that are
    * older than that and have no grant. Returns how many rows went.
    */
   deleteExpired(now: number, limit: number, clientsCreatedBefore?: number): Promise<number>

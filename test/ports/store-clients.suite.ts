@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { Client } from '../../src/domain/client.ts'
 import { type Change, StoreUnavailable } from '../../src/storage/store.ts'
 import type { StoreData } from './store-data.ts'
 import { aClient, CALLERS, MINUTE, NOW, parallel, STRANGE, tally } from './store-rows.ts'
@@ -10,6 +11,7 @@ export function describeClients(data: StoreData): void {
       const full = aClient({
         clientName: 'Ünïcode "client"',
         secretHash: 'hash',
+        keys: { kind: 'jwks', jwks: [{ kty: 'EC', kid: 'a', crv: 'P-256', x: 'x', y: 'y' }] },
         clientUri: 'https://c.example/',
         scope: 'a b',
       })
@@ -46,6 +48,20 @@ export function describeClients(data: StoreData): void {
       expect(await data.store.findClient(before.clientId)).toStrictEqual(after)
       expect(await data.store.updateClient(aClient({ clientId: 'nobody' }))).toBe(false)
       expect(await data.store.findClient('nobody')).toBeUndefined()
+    })
+
+    it('puts a client in place of an older copy of itself, never of a younger one (R-40)', async () => {
+      const clientId = 'https://app.example/client'
+      const copy = (createdAt: number, about: Partial<Client> = {}) =>
+        aClient({ clientId, origin: 'metadata-document', createdAt, ...about })
+      const keys = { kind: 'jwks_uri', url: 'https://app.example/keys' } as const
+      await data.store.putClient(copy(2, { scope: 'mcp', keys }))
+      expect(await data.store.findClient(clientId)).toStrictEqual(copy(2, { scope: 'mcp', keys }))
+      await data.store.putClient(copy(3))
+      expect(await data.store.findClient(clientId)).toStrictEqual(copy(3))
+      await data.store.putClient(copy(2, { scope: 'mcp' }))
+      await data.reopen()
+      expect(await data.store.findClient(clientId)).toStrictEqual(copy(3))
     })
 
     it('removes a client together with all its grants, and nobody else’s (RFC 7592 §2.3)', async () => {

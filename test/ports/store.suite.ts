@@ -1,6 +1,7 @@
 import { describe } from 'vitest'
 import { describeChanges } from './store-changes.suite.ts'
 import { describeClients } from './store-clients.suite.ts'
+import { describeConsumed } from './store-consumed.suite.ts'
 import { describeCredentials } from './store-credentials.suite.ts'
 import { type OpenedStore, storeForEach } from './store-data.ts'
 import { describeGenerations } from './store-generations.suite.ts'
@@ -14,6 +15,7 @@ export function describeStore(name: string, open: () => Promise<OpenedStore>): v
     describeGrants(data)
     describeGenerations(data)
     describeCredentials(data)
+    describeConsumed(data)
     describeChanges(data)
   })
 }
