@@ -14,6 +14,7 @@ import { chooseNode, readCommand } from './node-choice.mjs'
 const root = fileURLToPath(new URL('..', import.meta.url))
 /** @type {readonly NodeJS.Signals[]} */
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP']
+const PARENT_CHECK_MS = 200
 
 const command = readCommand(process.argv.slice(2))
 const node = chooseNode(process, findBroughtNode())
@@ -40,10 +41,27 @@ function run(execPath, args) {
     if (signal === null) process.exitCode = code ?? 1
     else dieOf(signal)
   })
+  const watch = process.env.npm_lifecycle_event === undefined ? undefined : endWithParent(child)
   for (const name of SIGNALS)
     process.on(name, () => {
+      clearInterval(watch)
       if (!reachesWholeGroup(name)) child.kill(name)
     })
+}
+
+/**
+ * npm passes a signal on to the shell that it runs a script in, and that shell dies without telling anybody: without
+ * this, `kill` of npm would leave the program running.
+ * @param {import('node:child_process').ChildProcess} child
+ */
+function endWithParent(child) {
+  const parent = process.ppid
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return
+    clearInterval(watch)
+    child.kill('SIGTERM')
+  }, PARENT_CHECK_MS)
+  return watch.unref()
 }
 
 /**

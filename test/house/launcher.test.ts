@@ -169,6 +169,24 @@ describe('the launcher', () => {
     },
   )
 
+  test('ends the program when the shell that npm gave it is gone (npm run, then kill)', async () => {
+    const program = `process.on('SIGTERM', () => { console.log('bye'); process.exit() }); console.log('up'); setInterval(() => {}, 1000)`
+    // The shell stays, as npm's does, and is then killed alone.
+    const shell = spawn('sh', ['-c', '"$@"; exit', 'sh', process.execPath, LAUNCHER, '-e', program], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, npm_lifecycle_event: 'start' },
+    })
+    let output = ''
+    shell.stdout.on('data', (chunk) => {
+      output += chunk
+    })
+    await once(shell.stdout, 'data')
+    shell.kill('SIGKILL')
+    // The pipe closes once the last process that holds it has ended.
+    await once(shell, 'close')
+    expect(output).toBe('up\nbye\n')
+  })
+
   test('dies of the signal that killed the program', async () => {
     const child = spawn(process.execPath, [LAUNCHER, '-e', 'process.kill(process.pid, "SIGKILL")'], { stdio: 'ignore' })
     expect(await once(child, 'close')).toEqual([null, 'SIGKILL'])
