@@ -8,6 +8,8 @@ export interface Grant {
   readonly routePath: string
   readonly resource: string
   readonly scopes: readonly string[]
+  /** The credential it shares with the user's other grants on this route, such as a token of their own. */
+  readonly sharedCredentialId?: string
   /** The {@link Identity}, sealed by the vault. */
   readonly sealedIdentity: string
   /** `pending` until its code is redeemed; `revoked` is final. */

@@ -28,14 +28,15 @@ const FIND_ACCESS = `
   SELECT a.scopes AS accessScopes, a.expires_at AS accessExpiresAt,
     g.id AS grantId, g.client_id AS clientId, g.route_path AS routePath, g.resource, g.scopes AS grantScopes,
     g.sealed_identity AS sealedIdentity, g.status, g.generation, g.rotated_at AS rotatedAt, g.created_at AS createdAt,
-    g.expires_at AS grantExpiresAt,
+    g.expires_at AS grantExpiresAt, g.shared_credential_id AS sharedCredentialId,
     c.id AS credentialId, c.version, c.sealed, c.expires_at AS credentialExpiresAt, c.state
   FROM access_tokens a
   JOIN grants g ON g.id = a.grant_id
-  LEFT JOIN credentials c ON c.grant_id = g.id
+  LEFT JOIN credentials c
+    ON c.id = COALESCE(g.shared_credential_id, (SELECT own.id FROM credentials own WHERE own.grant_id = g.id))
   WHERE a.hash = CAST(? AS TEXT)`
 
-type GrantColumns = Omit<Grant, 'id' | 'scopes' | 'expiresAt'>
+type GrantColumns = Omit<Grant, 'id' | 'scopes' | 'expiresAt' | 'sharedCredentialId'>
 
 interface JoinedRow extends GrantColumns {
   readonly grantId: string
@@ -43,6 +44,7 @@ interface JoinedRow extends GrantColumns {
   readonly accessExpiresAt: number
   readonly grantScopes: string
   readonly grantExpiresAt: number
+  readonly sharedCredentialId: string | null
   readonly credentialId: string | null
   readonly version: number
   readonly sealed: string
@@ -66,9 +68,11 @@ function foundAccess(hash: string, row: JoinedRow): FoundAccess {
       rotatedAt: row.rotatedAt,
       createdAt: row.createdAt,
       expiresAt: row.grantExpiresAt,
+      ...(row.sharedCredentialId === null ? {} : { sharedCredentialId: row.sharedCredentialId }),
     },
   }
   if (credentialId === null) return found
   const { version, sealed, credentialExpiresAt: expiresAt, state } = row
-  return { ...found, credential: withoutNulls({ id: credentialId, grantId, version, sealed, expiresAt, state }) }
+  const owner = row.sharedCredentialId === null ? { grantId } : {}
+  return { ...found, credential: withoutNulls({ id: credentialId, ...owner, version, sealed, expiresAt, state }) }
 }

@@ -3,7 +3,14 @@ import { credentials } from './sqlite-schema.ts'
 import { type Session, withoutNulls } from './sqlite-session.ts'
 import type { Store } from './store.ts'
 
-type CredentialVerbs = 'findCredential' | 'claimRefresh' | 'replaceCredential' | 'releaseRefresh' | 'killCredential'
+type CredentialVerbs =
+  | 'findCredential'
+  | 'findCredentialById'
+  | 'putCredential'
+  | 'claimRefresh'
+  | 'replaceCredential'
+  | 'releaseRefresh'
+  | 'killCredential'
 
 /** The store's verbs on credentials: a lease says who refreshes, the version fences whoever comes back too late. */
 export function credentialVerbs(session: Session): Pick<Store, CredentialVerbs> {
@@ -42,6 +49,27 @@ export function credentialVerbs(session: Session): Pick<Store, CredentialVerbs> 
         const row = find.get({ grantId })
         return row && withoutNulls(row)
       }),
+    findCredentialById: (id) =>
+      session.read(() => {
+        const row = session.queries.select(visible).from(credentials).where(eq(credentials.id, id)).get()
+        return row && withoutNulls(row)
+      }),
+    async putCredential(id, sealed, expiresAt) {
+      const content = { sealed, expiresAt: expiresAt ?? null, state: 'live', leaseUntil: null } as const
+      await session.write((queries) =>
+        queries
+          .insert(credentials)
+          .values({ id, version: 1, ...content })
+          .onConflictDoUpdate({
+            target: credentials.id,
+            set: { ...content, version: sql`${credentials.version} + 1` },
+            // One that belongs to a grant is replaced by its refresh alone.
+            setWhere: isNull(credentials.grantId),
+          })
+          .run(),
+      )
+      session.emit({ kind: 'credential', credentialId: id })
+    },
     claimRefresh: (id, version, now, until) =>
       session.write((queries) => {
         const free = or(isNull(leaseUntil), lte(leaseUntil, now))

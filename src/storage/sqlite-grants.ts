@@ -92,7 +92,8 @@ function codeOf(queries: Queries, hash: string) {
 }
 
 function grantOf(queries: Queries, grantId: string): Grant | undefined {
-  return queries.select().from(grants).where(eq(grants.id, grantId)).get()
+  const row = queries.select().from(grants).where(eq(grants.id, grantId)).get()
+  return row && withoutNulls(row)
 }
 
 /** A token, code or credential stored under somebody else's grant would be a breach; better nothing is stored. */

@@ -54,6 +54,7 @@ export const grants = sqliteTable(
     rotatedAt: integer('rotated_at').notNull(),
     createdAt: integer('created_at').notNull(),
     expiresAt: integer('expires_at').notNull(),
+    sharedCredentialId: text('shared_credential_id'),
   },
   (table) => [
     index('grants_client_id').on(table.clientId),

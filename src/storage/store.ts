@@ -97,6 +97,13 @@ export interface Store {
   findGrant(grantId: string): Promise<Grant | undefined>
   /** The credential that belongs to a grant, dead ones included. */
   findCredential(grantId: string): Promise<CredentialRow | undefined>
+  /** A credential by its own id, dead ones included. */
+  findCredentialById(credentialId: string): Promise<CredentialRow | undefined>
+  /**
+   * Stores a credential that belongs to no single grant, new or in place of the one under that id: then the version
+   * grows by one and it is live again. Whoever uses it gets the new one with the next request.
+   */
+  putCredential(credentialId: string, sealed: string, expiresAt: number | undefined): Promise<void>
   /**
    * Marks the code used, activates its grant at generation 1 and stores the access token, all or nothing.
    * `redeemed` goes to exactly one caller; `replayed` says when the winner was; `unknown` covers expired and revoked.

@@ -14,6 +14,32 @@ export function describeCredentials(data: StoreData): void {
       expect(tally(await parallel(() => claim(NOW + MINUTE)))).toEqual({ won: 1, lost: CALLERS - 1 })
     })
 
+    it('shares one credential among all grants that name it, and replaces it for all of them (DESIGN 2.1)', async () => {
+      const id = 'shared'
+      await data.store.putCredential(id, 'first', undefined)
+      const one = await data.activeGrant({ sharedCredentialId: id })
+      const two = await data.activeGrant({ sharedCredentialId: id })
+      const first = { id, version: 1, sealed: 'first', state: 'live' }
+      for (const { access } of [one, two]) expect((await data.store.findAccess(access.hash))?.credential).toEqual(first)
+      expect(await data.store.findGrant(one.grant.id)).toMatchObject({ sharedCredentialId: id })
+
+      await data.store.revokeGrant(one.grant.id)
+      expect((await data.store.findAccess(two.access.hash))?.credential).toEqual(first)
+      await data.store.killCredential(id, 1)
+      expect((await data.store.findAccess(two.access.hash))?.credential?.state).toBe('dead')
+      await data.store.putCredential(id, 'second', NOW + DAY)
+      const second = { id, version: 2, sealed: 'second', expiresAt: NOW + DAY, state: 'live' }
+      expect((await data.store.findAccess(two.access.hash))?.credential).toEqual(second)
+      expect(await data.store.findCredentialById(id)).toEqual(second)
+      expect(await data.store.findCredentialById('unknown')).toBeUndefined()
+    })
+
+    it('never replaces a credential that belongs to one grant from outside (B194)', async () => {
+      const { grant, credential } = await data.activeGrant()
+      await data.store.putCredential(credential.id, 'planted', undefined)
+      expect(await data.store.findCredential(grant.id)).toStrictEqual(credential)
+    })
+
     it('refuses a lease on a version that is not current, on a dead or on an unknown credential', async () => {
       const { credential } = await data.activeGrant()
       expect(await data.store.claimRefresh(credential.id, 2, NOW, NOW + MINUTE)).toBe('lost')
