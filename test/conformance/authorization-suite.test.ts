@@ -35,7 +35,7 @@ beforeAll(async () => {
 })
 
 afterAll(async () => {
-  await gateway.close()
+  await gateway?.close()
   await rm(directory, { recursive: true })
 })
 

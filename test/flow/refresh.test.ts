@@ -24,8 +24,8 @@ beforeAll(async () => {
 })
 
 afterAll(async () => {
-  await gateway.close()
-  await server.close()
+  await gateway?.close()
+  await server?.close()
 })
 
 async function works({ access_token }: TokenAnswer): Promise<boolean> {
