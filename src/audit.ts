@@ -41,6 +41,19 @@ export type AuditEvent = Circumstances &
     | { readonly event: 'consent_denied'; readonly client: AuditedClient }
     | ({ readonly event: 'signed_in'; readonly user: AuditedUser } & OfGrant)
     | {
+        readonly event: 'token_connected'
+        readonly user: AuditedUser
+        readonly client: AuditedClient
+        readonly routePath: string
+        readonly upstreamAccount?: string
+      }
+    | {
+        readonly event: 'credential_refused'
+        readonly user: AuditedUser
+        readonly routePath: string
+        readonly grantId: string
+      }
+    | {
         readonly event: 'sign_in_failed'
         readonly provider: string
         readonly clientId: string
@@ -82,6 +95,7 @@ const REFUSALS: ReadonlySet<AuditEvent['event']> = new Set([
   'code_replayed',
   'refresh_token_reused',
   'audience_refused',
+  'credential_refused',
 ])
 
 /** Where the trail goes: among the log lines on standard output, or to a file of its own (appended to, one JSON line each). */

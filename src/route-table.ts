@@ -10,6 +10,7 @@ import { perMinute } from './http/rate-limit.ts'
 import type { AuthorizationServer } from './oauth/authorization-server.ts'
 import { authorizeEndpoint } from './oauth/authorize.ts'
 import { callbackEndpoint } from './oauth/callback.ts'
+import { connectEndpoint, connectPageEndpoint } from './oauth/connect.ts'
 import { consentEndpoint } from './oauth/consent.ts'
 import { introspectEndpoint } from './oauth/introspect.ts'
 import {
@@ -42,7 +43,14 @@ export async function mountTable(
   })
 
   const documents: Endpoint[] = [
-    metadata('/.well-known/oauth-authorization-server', authorizationServerMetadata(issuer, { scopes, registration })),
+    metadata(
+      '/.well-known/oauth-authorization-server',
+      authorizationServerMetadata(issuer, {
+        scopes,
+        registration,
+        metadataDocuments: config.clients.metadataDocuments.enabled,
+      }),
+    ),
     ...routes.map((route) =>
       metadata(`${PROTECTED_RESOURCE_PATH}${route.path}`, protectedResourceMetadata(issuer, route)),
     ),
@@ -83,6 +91,12 @@ export async function mountTable(
     { path: '/introspect', audience: 'client', limit: asking, handlers: { POST: introspectEndpoint(server) } },
     { path: '/authorize', audience: 'person', limit: browsing, handlers: { GET: authorizeEndpoint(server) } },
     { path: '/consent', audience: 'person', limit: browsing, handlers: { POST: consentEndpoint(server) } },
+    {
+      path: '/connect',
+      audience: 'person',
+      limit: browsing,
+      handlers: { GET: connectPageEndpoint(server), POST: connectEndpoint(server) },
+    },
     {
       path: '/callback/:provider',
       audience: 'person',

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import { openAuditTrail } from './audit.ts'
 import type { GatewayConfig, ListenAddress } from './config/gateway-config.ts'
+import { isLoopbackHost } from './config/network.ts'
 import { createAccessCache } from './gateway/access-cache.ts'
 import { createCrossOrigin } from './gateway/cross-origin.ts'
 import { createForwarder } from './gateway/forward.ts'
@@ -9,11 +10,15 @@ import { createFreshCredentials } from './gateway/fresh-credential.ts'
 import type { Gateway } from './gateway/gateway.ts'
 import type { Forwarding } from './gateway/route-endpoint.ts'
 import { createBrowserProof } from './http/browser-proof.ts'
+import { createEgress } from './http/egress.ts'
 import { createRememberedConsent } from './http/remembered-consent.ts'
 import { createMetrics } from './metrics.ts'
 import type { AuthorizationServer } from './oauth/authorization-server.ts'
+import { createClientKeys } from './oauth/client-keys.ts'
+import { createMetadataClients } from './oauth/metadata-clients.ts'
 import { staticClients } from './oauth/static-clients.ts'
 import { createOperationsListener } from './operations.ts'
+import { probePat } from './providers/pat.ts'
 import { createProviders } from './providers.ts'
 import { createPublicListener } from './public-listener.ts'
 import { mountTable } from './route-table.ts'
@@ -61,8 +66,10 @@ export async function startGateway(
     ...shared,
     routes: config.routes,
     staticClients: staticClients(config.clients.static),
+    ...publishedClients(config, store, now),
     lifetimes: config.tokens,
     browserProof,
+    probePat,
     ...(rememberMs === undefined
       ? {}
       : { rememberedConsent: createRememberedConsent(vault.browserProofKeys, browserProof, rememberMs, now) }),
@@ -132,6 +139,18 @@ async function checkKeys(store: Store, vault: Vault): Promise<void> {
       'this database was written with other encryption keys: add the key it was written with to encryption_keys (older keys go last), or use another database',
     )
   }
+}
+
+/** What clients publish about themselves is read through one guarded client (MCP security best practices: SSRF). */
+function publishedClients(config: GatewayConfig, store: Store, now: () => number) {
+  const { enabled, allowHosts } = config.clients.metadataDocuments
+  // Only a gateway on this computer may be asked to look at this computer.
+  const egress = createEgress({
+    loopbackHosts: isLoopbackHost(new URL(config.publicUrl).hostname) ? allowHosts : [],
+    now,
+  })
+  const metadataClients = enabled ? { metadataClients: createMetadataClients({ egress, store, allowHosts, now }) } : {}
+  return { ...metadataClients, clientKeys: createClientKeys({ egress, ...metadataClients, now }) }
 }
 
 function credentialProvider(config: GatewayConfig, providers: AuthorizationServer['providers'], routePath: string) {

@@ -4,11 +4,12 @@ import { type HeldTokens, parseTokens, serializeTokens } from './domain/credenti
 import { parseEncryptionKey } from './domain/encryption-key.ts'
 import type { Grant } from './domain/grant.ts'
 import type { Identity } from './domain/identity.ts'
+import { type PersonalAccessToken, parsePat, serializePat } from './domain/personal-access-token.ts'
 import type { Secret } from './domain/secret.ts'
 
 /** What a sealed value is for; it opens only under the same purpose and the same owner. */
 export interface SealContext {
-  readonly purpose: 'interaction' | 'identity' | 'provider-tokens' | 'key-check'
+  readonly purpose: 'interaction' | 'identity' | 'provider-tokens' | 'user-pat' | 'key-check'
   /** The row, and where there is one the route, it belongs to: a value moved elsewhere does not open. */
   readonly owner: readonly string[]
 }
@@ -105,6 +106,32 @@ export function sealTokens(vault: Vault, owner: TokenOwner, tokens: HeldTokens):
 /** The provider's tokens of a row. Rejects with {@link CannotOpen}, for example when the row was moved. */
 export async function openTokens(vault: Vault, owner: TokenOwner, sealed: string): Promise<HeldTokens> {
   return parseTokens(await vault.open(sealed, tokenContext(owner)))
+}
+
+/** Seals a user's own token for its row, user and route. */
+export function sealPat(
+  vault: Vault,
+  credentialId: string,
+  identity: Identity,
+  routePath: string,
+  pat: PersonalAccessToken,
+): Promise<string> {
+  return vault.seal(serializePat(pat), patContext(credentialId, identity, routePath))
+}
+
+/** A user's own token. Rejects with {@link CannotOpen}, for example when the row belongs to another user. */
+export async function openPat(
+  vault: Vault,
+  credentialId: string,
+  identity: Identity,
+  routePath: string,
+  sealed: string,
+): Promise<PersonalAccessToken> {
+  return parsePat(await vault.open(sealed, patContext(credentialId, identity, routePath)))
+}
+
+function patContext(credentialId: string, identity: Identity, routePath: string): SealContext {
+  return { purpose: 'user-pat', owner: [credentialId, identity.provider, identity.subject, routePath] }
 }
 
 function tokenContext(owner: TokenOwner): SealContext {

@@ -1,7 +1,8 @@
-import type { CredentialRule } from '../domain/credential.ts'
+import type { CredentialRule, PatProbe } from '../domain/credential.ts'
+import type { InjectedHeader } from '../domain/header-template.ts'
 import { parseHeaderTemplate } from '../domain/header-template.ts'
 import type { AllowRule } from '../domain/policy.ts'
-import type { InjectedHeader, Route } from '../domain/route.ts'
+import type { Route } from '../domain/route.ts'
 import { DEFAULT_SCOPE } from '../domain/scope.ts'
 import type { GatewayConfig, ProviderConfig, StaticClientConfig } from './gateway-config.ts'
 import { isPrivateHost } from './network.ts'
@@ -27,6 +28,10 @@ export function assemble(parsed: ParsedGateway): GatewayConfig {
     clients: {
       registration: parsed.clients.registration,
       approvedRedirects: unique(parsed.clients.approved_redirects ?? []),
+      metadataDocuments: {
+        enabled: parsed.clients.metadata_documents.enabled,
+        allowHosts: unique(parsed.clients.metadata_documents.allow_hosts),
+      },
       static: parsed.clients.static.map(toStaticClient),
     },
     consent: parsed.consent.remember === 'never' ? {} : { rememberMs: parsed.consent.remember },
@@ -85,14 +90,46 @@ function toAllow(parsed: ParsedAllow): AllowRule {
 function toCredential(parsed: ParsedRoute): CredentialRule {
   const { credential } = parsed
   if (credential.kind === 'static') return { kind: 'static', value: credential.value }
-  return credential.kind === 'none' ? { kind: 'none' } : { kind: 'provider-token', provider: parsed.sign_in }
+  if (credential.kind === 'user-pat') return toUserPat(credential)
+  return credential.kind === 'none'
+    ? { kind: 'none' }
+    : { kind: 'provider-token', provider: credential.provider ?? parsed.sign_in }
+}
+
+function toUserPat(parsed: Extract<ParsedRoute['credential'], { kind: 'user-pat' }>): CredentialRule {
+  const { label, create_url: createUrl, help, probe } = parsed
+  return {
+    kind: 'user-pat',
+    label,
+    ...(createUrl === undefined ? {} : { createUrl }),
+    ...(help === undefined ? {} : { help }),
+    ...(probe === undefined ? {} : { probe: toProbe(probe) }),
+  }
+}
+
+function toProbe(parsed: NonNullable<Extract<ParsedRoute['credential'], { kind: 'user-pat' }>['probe']>): PatProbe {
+  const { url, headers, account, scopes, expires } = parsed
+  return {
+    url,
+    headers: headers ? toHeaders(headers) : bearerHeader(),
+    ...(account === undefined ? {} : { account }),
+    ...(scopes === undefined ? {} : { scopes }),
+    ...(expires === undefined ? {} : { expires }),
+  }
 }
 
 function toInject(parsed: ParsedRoute): InjectedHeader[] {
-  if (parsed.inject)
-    return Object.entries(parsed.inject).map(([name, template]) => ({ name: name.toLowerCase(), template }))
+  if (parsed.inject) return toHeaders(parsed.inject)
+  return parsed.credential.kind === 'none' ? [] : bearerHeader()
+}
+
+function toHeaders(parsed: NonNullable<ParsedRoute['inject']>): InjectedHeader[] {
+  return Object.entries(parsed).map(([name, template]) => ({ name: name.toLowerCase(), template }))
+}
+
+function bearerHeader(): InjectedHeader[] {
   const bearer = parseHeaderTemplate('Bearer {credential}')
-  return parsed.credential.kind === 'none' || !bearer.ok ? [] : [{ name: 'authorization', template: bearer.value }]
+  return bearer.ok ? [{ name: 'authorization', template: bearer.value }] : []
 }
 
 function toStaticClient(parsed: ParsedGateway['clients']['static'][number]): StaticClientConfig {
@@ -102,6 +139,8 @@ function toStaticClient(parsed: ParsedGateway['clients']['static'][number]): Sta
     redirectUris: unique(parsed.redirect_uris),
     tokenEndpointAuthMethod: parsed.token_endpoint_auth_method ?? 'none',
     ...(parsed.client_secret ? { clientSecret: parsed.client_secret } : {}),
+    ...(parsed.jwks ? { keys: { kind: 'jwks', jwks: parsed.jwks } } : {}),
+    ...(parsed.jwks_uri === undefined ? {} : { keys: { kind: 'jwks_uri', url: parsed.jwks_uri } }),
   }
 }
 

@@ -138,7 +138,7 @@ function checkStaticClients(root: unknown): PlacedFault[] {
       ...(isTwin
         ? [{ path: [...path, 'client_id'], problem: 'is already taken by an earlier client', fix: 'choose another id' }]
         : []),
-      ...(hasSecret && method === 'none'
+      ...(hasSecret && (method === 'none' || method === 'private_key_jwt')
         ? [
             {
               path: [...path, 'client_secret'],
@@ -156,8 +156,25 @@ function checkStaticClients(root: unknown): PlacedFault[] {
             },
           ]
         : []),
+      ...checkClientKeys(client, path, method),
     ]
   })
+}
+
+function checkClientKeys(client: unknown, path: ConfigPath, method: unknown): PlacedFault[] {
+  const [given, other] = ['jwks', 'jwks_uri'].filter((name) => valueAt(client, [name]) !== undefined)
+  if (method === 'private_key_jwt' && given === undefined) {
+    const fix = 'add jwks or jwks_uri, or write none'
+    return [{ path: [...path, 'token_endpoint_auth_method'], problem: 'asks for keys that are not there', fix }]
+  }
+  if (given === undefined) return []
+  if (method !== 'private_key_jwt') {
+    const fix = 'add token_endpoint_auth_method: private_key_jwt, or remove the keys'
+    return [{ path: [...path, given], problem: 'is given, but the client would never have to use it', fix }]
+  }
+  return other === undefined
+    ? []
+    : [{ path: [...path, other], problem: 'is given besides jwks', fix: 'keep one of the two' }]
 }
 
 function checkTokens(root: unknown): PlacedFault[] {

@@ -1,4 +1,5 @@
 import type { TokenEndpointAuthMethod } from '../domain/client.ts'
+import type { PublicKeys } from '../domain/client-keys.ts'
 import type { Route } from '../domain/route.ts'
 import type { Secret } from '../domain/secret.ts'
 
@@ -21,6 +22,8 @@ export interface GatewayConfig {
     readonly registration: 'open' | 'approved' | 'off'
     /** Redirect URIs, origins and schemes that clients may register when registration is `approved`. */
     readonly approvedRedirects: readonly string[]
+    /** Clients whose id is the address of a metadata document; `allowHosts` empty: any public host. */
+    readonly metadataDocuments: { readonly enabled: boolean; readonly allowHosts: readonly string[] }
     readonly static: readonly StaticClientConfig[]
   }
   readonly tokens: {
@@ -66,6 +69,8 @@ export interface StaticClientConfig {
   readonly redirectUris: readonly string[]
   readonly tokenEndpointAuthMethod: TokenEndpointAuthMethod
   readonly clientSecret?: Secret
+  /** Present for `private_key_jwt`. */
+  readonly keys?: PublicKeys
 }
 
 /** One thing wrong with a configuration file: where it is, what is wrong, what to write instead. Never holds a secret. */

@@ -6,7 +6,7 @@ export interface Planned extends PlacedFault {
   readonly covers: readonly ConfigPath[]
 }
 
-const PLANNED_KINDS: readonly unknown[] = ['user-pat', 'token-exchange', 'signed-jwt']
+const PLANNED_KINDS: readonly unknown[] = ['token-exchange', 'signed-jwt']
 
 /** Everything in a file that a later version will understand: refused plainly, never ignored. */
 export function findPlanned(root: unknown): Planned[] {
@@ -14,7 +14,6 @@ export function findPlanned(root: unknown): Planned[] {
     ...keysOf(root, ['providers']).flatMap((name) => plannedProvider(root, ['providers', name])),
     ...keysOf(root, ['routes']).flatMap((name) => plannedCredential(root, ['routes', name])),
     ...plannedDatabase(root),
-    ...plannedClients(root),
   ]
 }
 
@@ -38,22 +37,10 @@ function plannedCredential(root: unknown, path: ConfigPath): Planned[] {
   const credential = [...path, 'credential']
   const kind = valueAt(root, [...credential, 'kind'])
   if (PLANNED_KINDS.includes(kind)) {
-    const fix = 'use kind: static (one key for all), provider-token (the token of sign_in) or none'
+    const fix = 'use kind: user-pat, static, provider-token or none'
     return [planned([...credential, 'kind'], `credential kind ${kind}`, fix, [credential])]
   }
-  const provider = valueAt(root, [...credential, 'provider'])
-  const signIn = valueAt(root, [...path, 'sign_in'])
-  const isOther = typeof provider === 'string' && typeof signIn === 'string' && provider !== signIn
-  return kind === 'provider-token' && isOther
-    ? [
-        planned(
-          [...credential, 'provider'],
-          'the token of another provider than sign_in',
-          'name the same provider in both',
-          [],
-        ),
-      ]
-    : []
+  return []
 }
 
 function plannedDatabase(root: unknown): Planned[] {
@@ -61,23 +48,6 @@ function plannedDatabase(root: unknown): Planned[] {
   return typeof database === 'string' && /^postgres(ql)?:/i.test(database)
     ? [planned(['database'], 'PostgreSQL', 'write sqlite:FILE, such as sqlite:data/gatehouse.db', [['database']])]
     : []
-}
-
-function plannedClients(root: unknown): Planned[] {
-  const documents: ConfigPath = ['clients', 'metadata_documents']
-  const isEnabled = valueAt(root, documents) !== undefined && valueAt(root, [...documents, 'enabled']) !== false
-  return [
-    ...(isEnabled && keysOf(root, documents).length > 0
-      ? [
-          planned(
-            documents,
-            'clients named by a metadata document',
-            'write { enabled: false } or leave it out; clients register or stand under static',
-            [[...documents, 'enabled']],
-          ),
-        ]
-      : []),
-  ]
 }
 
 function planned(path: ConfigPath, what: string, fix: string, covers: readonly ConfigPath[]): Planned {

@@ -59,13 +59,23 @@ function checkSignIn(root: unknown, route: ConfigPath): PlacedFault[] {
         : `write one of: ${names.filter((name) => /^[a-z0-9_-]{1,64}$/.test(name)).join(', ')}`
     return [{ path: [...route, 'sign_in'], problem: 'names a provider that does not exist', fix }]
   }
-  if (valueAt(root, ['providers', signIn, 'type']) !== 'password') return []
-  return valueAt(root, [...route, 'credential', 'kind']) === 'provider-token'
+  return checkTokenProvider(root, route, signIn)
+}
+
+/** The provider whose token the server gets: one that exists, and that has tokens. */
+function checkTokenProvider(root: unknown, route: ConfigPath, signIn: string): PlacedFault[] {
+  if (valueAt(root, [...route, 'credential', 'kind']) !== 'provider-token') return []
+  const path = [...route, 'credential', 'provider']
+  const provider = valueAt(root, path) ?? signIn
+  if (typeof provider !== 'string') return []
+  if (!keysOf(root, ['providers']).includes(provider))
+    return [{ path, problem: 'names a provider that does not exist', fix: 'declare it under providers' }]
+  return valueAt(root, ['providers', provider, 'type']) === 'password'
     ? [
         {
           path: [...route, 'credential', 'kind'],
           problem: 'asks for the tokens of a password provider, which has none',
-          fix: 'use kind: none or kind: static, or sign in at an oidc provider',
+          fix: 'use kind: user-pat, static or none, or name a provider that issues tokens',
         },
       ]
     : []
@@ -136,7 +146,7 @@ function checkInject(root: unknown, route: ConfigPath): PlacedFault[] {
     ]
   })
   const isUnused =
-    kind === 'static' || kind === 'provider-token'
+    kind === 'static' || kind === 'provider-token' || kind === 'user-pat'
       ? !names.some((name) => usesCredential(valueAt(root, [...at, name])))
       : false
   if (isUnused && valueAt(root, at) !== undefined && keysOf(root, at).length === names.length)

@@ -3,7 +3,7 @@ import { parseHeaderTemplate } from '../domain/header-template.ts'
 import { ok } from '../domain/result.ts'
 import { fault } from './fault.ts'
 import { matching, secret, text } from './text-schema.ts'
-import { parseUpstream } from './web-address.ts'
+import { parseLink, parseProbe, parseUpstream } from './web-address.ts'
 
 const DOMAIN = /^(?=.{1,253}$)[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$/
 const LISTED = /^[^\s\p{C}](?:[^\p{C}]{0,253}[^\s\p{C}])?$/u
@@ -32,6 +32,52 @@ const AllowSchema = z.strictObject({
   users: listed('bob@partner.example').meta({ description: 'Verified e-mail addresses, or subjects.' }).optional(),
 })
 
+/** Where to read in the answer of a probe: a dotted path into its JSON, or a header. */
+const answerPath = (description: string, example: string) =>
+  matching(
+    /^(?:[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*|header:[A-Za-z0-9-]+)$/,
+    'does not name a place in the answer',
+    'write a path such as login or user.name, or header:x-oauth-scopes',
+  )
+    .meta({ description, examples: [example] })
+    .optional()
+
+const template = () =>
+  text((value) => {
+    const parsed = parseHeaderTemplate(value)
+    return parsed.ok ? parsed : fault('is not a header template', parsed.failure)
+  })
+
+const UserPatSchema = z.strictObject({
+  kind: z.literal('user-pat').meta({ description: "Each user's own token, asked for when they sign in." }),
+  label: matching(/^[^\s\p{C}](?:[^\p{C}]{0,78}[^\s\p{C}])?$/u, 'cannot be shown', 'write 1 to 80 characters').meta({
+    description: 'What the token is called.',
+    examples: ['GitHub personal access token'],
+  }),
+  create_url: text(parseLink)
+    .meta({ description: 'Where users create one.', examples: ['https://github.com/settings/tokens'] })
+    .optional(),
+  help: matching(/^[^\p{C}]{1,500}$/u, 'cannot be shown', 'write at most 500 characters on one line')
+    .meta({ description: 'What the token must be allowed to do.', examples: ['It needs the scope repo.'] })
+    .optional(),
+  probe: z
+    .strictObject({
+      url: text(parseProbe).meta({
+        description: 'Where a token is tried before it is kept; https, or http on loopback.',
+        examples: ['https://api.github.com/user'],
+      }),
+      headers: z
+        .record(z.string(), template().meta({ examples: ['token {credential}'] }))
+        .meta({ description: 'How the token is sent there. Default: Authorization: Bearer {credential}.' })
+        .optional(),
+      account: answerPath('Where the answer names the account.', 'login'),
+      scopes: answerPath('Where it names what the token may do.', 'header:x-oauth-scopes'),
+      expires: answerPath('Where it names the end of the token.', 'header:github-authentication-token-expiration'),
+    })
+    .meta({ description: 'Tries each token before it is kept; without it, any token is believed.' })
+    .optional(),
+})
+
 const CredentialSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('none').meta({ description: 'Nothing.' }) }),
   z.strictObject({
@@ -46,9 +92,13 @@ const CredentialSchema = z.discriminatedUnion('kind', [
     kind: z.literal('provider-token').meta({ description: "The user's own access token of the provider." }),
     provider: z
       .string()
-      .meta({ description: 'The same provider as sign_in, which is also the default.', examples: ['corp'] })
+      .meta({
+        description: 'By default the one of sign_in; another one is a second step for the user.',
+        examples: ['corp'],
+      })
       .optional(),
   }),
+  UserPatSchema,
 ])
 
 /** One protected MCP server. */
@@ -74,13 +124,7 @@ export const RouteSchema = z.strictObject({
     examples: ['{ kind: none }'],
   }).prefault({ kind: 'none' }),
   inject: z
-    .record(
-      z.string(),
-      text((value) => {
-        const template = parseHeaderTemplate(value)
-        return template.ok ? template : fault('is not a header template', template.failure)
-      }).meta({ examples: ['Bearer {credential}'] }),
-    )
+    .record(z.string(), template().meta({ examples: ['Bearer {credential}'] }))
     .meta({
       description:
         'Headers towards the MCP server, with {credential}, {user.email} and {user.sub}. Default: Authorization: Bearer {credential}.',

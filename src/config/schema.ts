@@ -9,7 +9,7 @@ import { OidcProviderSchema, PasswordProviderSchema } from './provider-schema.ts
 import { RouteSchema } from './route-schema.ts'
 import { StaticClientSchema } from './static-client-schema.ts'
 import { duration, encryptionKey, text } from './text-schema.ts'
-import { parseAllowedOrigin, parseApprovedRedirect, parsePublicUrl } from './web-address.ts'
+import { parseAllowedOrigin, parseApprovedRedirect, parseDocumentHost, parsePublicUrl } from './web-address.ts'
 
 const TokensSchema = z.strictObject({
   access_ttl: duration('24h')
@@ -39,11 +39,18 @@ const ClientsSchema = z.strictObject({
     .optional(),
   metadata_documents: z
     .strictObject({
-      enabled: z.literal(false).meta({ description: 'Only false in this version.', examples: ['false'] }),
-      allow_hosts: z.array(z.string()).meta({ description: 'Without effect in this version.' }).optional(),
+      enabled: z
+        .boolean()
+        .meta({ description: 'Whether clients may be named by the https address of a metadata document.' })
+        .meta({ examples: ['true'] })
+        .prefault(true),
+      allow_hosts: z
+        .array(text(parseDocumentHost).meta({ examples: ['claude.ai'] }))
+        .meta({ description: 'The only hosts whose documents count; empty: any public host.' })
+        .prefault([]),
     })
-    .meta({ description: 'Clients named by a metadata document: not in this version.' })
-    .optional(),
+    .meta({ description: 'Clients whose id is the address of a metadata document (CIMD).' })
+    .prefault({}),
   static: z.array(StaticClientSchema).meta({ description: 'Clients that you declare yourself.' }).prefault([]),
 })
 

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { TOKEN_ENDPOINT_AUTH_METHODS } from '../domain/client.ts'
+import { parseJwks, parsePublicKeys } from '../domain/client-keys.ts'
 import { acceptRedirectUri } from '../domain/redirect-uri.ts'
 import { ok } from '../domain/result.ts'
 import { fault } from './fault.ts'
@@ -47,5 +48,25 @@ export const StaticClientSchema = z.strictObject({
   )
     .meta({ description: 'Only together with client_secret_basic or client_secret_post.' })
     .meta({ examples: [`\${env:INSPECTOR_SECRET}`] })
+    .optional(),
+  jwks: z
+    .record(z.string(), z.unknown())
+    .transform((value, context) => {
+      const keys = parseJwks(value)
+      if (keys.ok) return keys.value
+      const fix = `paste the public JWK Set of the client; ${keys.failure}`
+      context.addIssue({ code: 'custom', message: 'is not a set of public keys', params: { fix } })
+      return z.NEVER
+    })
+    .meta({ description: 'Public keys of the client (RFC 7517); only together with private_key_jwt.' })
+    .optional(),
+  jwks_uri: text((value) => {
+    const keys = parsePublicKeys({ jwks_uri: value })
+    return keys.ok && keys.value?.kind === 'jwks_uri'
+      ? ok(keys.value.url)
+      : fault('is not a plain https address', 'write where the client publishes its keys, or use jwks')
+  })
+    .meta({ description: 'Where the client publishes its public keys; only together with private_key_jwt.' })
+    .meta({ examples: ['https://app.example.com/jwks.json'] })
     .optional(),
 })

@@ -48,6 +48,26 @@ export function parseUpstream(text: string): Result<URL, Fault> {
   return broken ? fault(broken, `${fix}; credentials belong into credential and inject`) : ok(url)
 }
 
+/** A page that people are sent to: https, or http on loopback. */
+export function parseLink(text: string): Result<string, Fault> {
+  const url = parseHttpUrl(text)
+  return url && !text.includes('@') && (url.protocol === 'https:' || isLoopbackHost(url.hostname))
+    ? ok(text)
+    : fault('is not a page that people can be sent to', 'write an https address')
+}
+
+/** Where tokens are tried: they travel there, so https, or http on loopback. */
+export function parseProbe(text: string): Result<string, Fault> {
+  const url = parseHttpUrl(text)
+  const isSafe = url !== undefined && !text.includes('#') && url.username === '' && url.password === ''
+  return isSafe && (url.protocol === 'https:' || isLoopbackHost(url.hostname))
+    ? ok(text)
+    : fault(
+        'is not an address that a token may be sent to',
+        'write an https address, such as https://api.github.com/user',
+      )
+}
+
 /** A browser origin (RFC 6454 §6.2) that may call the routes; neither `*` nor `null`. */
 export function parseAllowedOrigin(text: string): Result<string, Fault> {
   const fix = 'name each origin as the browser sends it, such as https://app.example.com'
@@ -66,6 +86,15 @@ export function parseApprovedRedirect(text: string): Result<string, Fault> {
         'is not something that a client could register',
         'write a redirect URI, an origin such as https://claude.ai or http://localhost, or a scheme such as cursor:',
       )
+}
+
+/** A host that publishes metadata documents, as it stands in their addresses; without a port it means every port. */
+export function parseDocumentHost(text: string): Result<string, Fault> {
+  const url =
+    /^[a-z0-9.:[\]_-]+$/.test(text) && URL.canParse(`https://${text}/`) ? new URL(`https://${text}/`) : undefined
+  return url?.host === text && !url.hostname.endsWith('.')
+    ? ok(text)
+    : fault('is not a host', 'write the host alone, in lower case, such as claude.ai or app.example.com:8443')
 }
 
 function parseHttpUrl(text: string): URL | undefined {

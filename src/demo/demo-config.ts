@@ -1,6 +1,6 @@
 import type { GatewayConfig } from '../config/gateway-config.ts'
+import type { InjectedHeader } from '../domain/header-template.ts'
 import { parseHeaderTemplate } from '../domain/header-template.ts'
-import type { InjectedHeader } from '../domain/route.ts'
 import { DEFAULT_SCOPE } from '../domain/scope.ts'
 import type { Secret } from '../domain/secret.ts'
 
@@ -41,7 +41,12 @@ export function demoConfig(demo: {
         scopes: [DEFAULT_SCOPE],
       },
     ],
-    clients: { registration: 'open', approvedRedirects: [], static: [] },
+    clients: {
+      registration: 'open',
+      approvedRedirects: [],
+      metadataDocuments: { enabled: true, allowHosts: [] },
+      static: [],
+    },
     tokens: {
       accessTtlMs: 60 * MINUTE_MS,
       refreshIdleTtlMs: 30 * DAY_MS,

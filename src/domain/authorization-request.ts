@@ -10,6 +10,8 @@ import { grantScopes } from './scope.ts'
 /** A validated request of RFC 6749 §4.1.1 with RFC 7636 and RFC 8707; nothing behind it looks at parameters again. */
 export interface AuthorizationRequest {
   readonly clientId: string
+  /** As its metadata document described it when it asked; absent for clients that are stored or declared. */
+  readonly client?: Client
   /** As presented: the answer goes to exactly this string. */
   readonly redirectUri: string
   readonly state?: string
@@ -75,6 +77,7 @@ export function validateAuthorizationRequest(
   const state = single(parameters, 'state')
   return ok({
     clientId: client.clientId,
+    ...(client.origin === 'metadata-document' ? { client } : {}),
     redirectUri,
     codeChallenge: single(parameters, 'code_challenge') ?? '',
     routePaths: target.value.map((route) => route.path),

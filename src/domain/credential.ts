@@ -1,3 +1,4 @@
+import type { InjectedHeader } from './header-template.ts'
 import { Secret } from './secret.ts'
 
 /** What a route's MCP server gets (`credential` in gateway.yaml). */
@@ -5,6 +6,26 @@ export type CredentialRule =
   | { readonly kind: 'none' }
   | { readonly kind: 'static'; readonly value: Secret }
   | { readonly kind: 'provider-token'; readonly provider: string }
+  | {
+      readonly kind: 'user-pat'
+      /** What the token is called, such as `GitHub personal access token`. */
+      readonly label: string
+      /** Where users create one. */
+      readonly createUrl?: string
+      /** What it must be allowed to do, for people. */
+      readonly help?: string
+      readonly probe?: PatProbe
+    }
+
+/** Where a user's token is tried before it is kept, and where the answer names its account, scopes and end. */
+export interface PatProbe {
+  readonly url: string
+  readonly headers: readonly InjectedHeader[]
+  /** A dotted path into the JSON answer, or `header:NAME`. */
+  readonly account?: string
+  readonly scopes?: string
+  readonly expires?: string
+}
 
 /** Tokens of a provider, as its token endpoint answered (RFC 6749 §5.1). `expiresAt` in ms since 1970, absent if unknown. */
 export interface ProviderTokens {

@@ -1,4 +1,4 @@
-import { GRANT_TYPES, TOKEN_ENDPOINT_AUTH_METHODS } from './client.ts'
+import { ASSERTION_ALGORITHMS, GRANT_TYPES, TOKEN_ENDPOINT_AUTH_METHODS } from './client.ts'
 import type { Route } from './route.ts'
 
 /** Path prefix of RFC 9728 §3.1. */
@@ -23,22 +23,31 @@ export function protectedResourceMetadata(issuer: string, route: Route): Record<
 /** The authorization server metadata (RFC 8414 §2, RFC 9207 §3), the same for every route. */
 export function authorizationServerMetadata(
   issuer: string,
-  options: { readonly scopes: readonly string[]; readonly registration: boolean },
+  options: {
+    readonly scopes: readonly string[]
+    readonly registration: boolean
+    /** Whether clients may be named by metadata documents. */
+    readonly metadataDocuments: boolean
+  },
 ): Record<string, unknown> {
   return {
     issuer,
     authorization_endpoint: `${issuer}/authorize`,
     token_endpoint: `${issuer}/token`,
     ...(options.registration ? { registration_endpoint: `${issuer}/register` } : {}),
+    ...(options.metadataDocuments ? { client_id_metadata_document_supported: true } : {}),
     revocation_endpoint: `${issuer}/revoke`,
     revocation_endpoint_auth_methods_supported: TOKEN_ENDPOINT_AUTH_METHODS,
+    revocation_endpoint_auth_signing_alg_values_supported: ASSERTION_ALGORITHMS,
     introspection_endpoint: `${issuer}/introspect`,
     introspection_endpoint_auth_methods_supported: TOKEN_ENDPOINT_AUTH_METHODS.filter((method) => method !== 'none'),
+    introspection_endpoint_auth_signing_alg_values_supported: ASSERTION_ALGORITHMS,
     scopes_supported: [...options.scopes, 'offline_access'],
     response_types_supported: ['code'],
     response_modes_supported: ['query'],
     grant_types_supported: GRANT_TYPES,
     token_endpoint_auth_methods_supported: TOKEN_ENDPOINT_AUTH_METHODS,
+    token_endpoint_auth_signing_alg_values_supported: ASSERTION_ALGORITHMS,
     code_challenge_methods_supported: ['S256'],
     authorization_response_iss_parameter_supported: true,
   }

@@ -9,6 +9,12 @@ export interface HeaderTemplate {
   readonly needs: ReadonlySet<TemplateVariable>
 }
 
+/** One header that the gateway adds towards the MCP server. `name` is lower case. */
+export interface InjectedHeader {
+  readonly name: string
+  readonly template: HeaderTemplate
+}
+
 const VARIABLES: readonly string[] = ['credential', 'user.email', 'user.sub'] satisfies TemplateVariable[]
 /** RFC 9110 §5.5: visible ASCII, space and tab; nothing that could end the line. */
 const FIELD_VALUE = /^[\t\x20-\x7e]*$/

@@ -1,4 +1,5 @@
 import type { AuthorizationRequest } from './authorization-request.ts'
+import type { Identity } from './identity.ts'
 
 /** What every stage of one authorization carries through one browser. */
 interface Carried {
@@ -15,6 +16,8 @@ export interface SignInStage extends Carried {
   readonly stage: 'sign-in'
   readonly routePath: string
   readonly provider: string
+  /** Set on the second leg: who signed in on the first. This leg only brings the token for the MCP server. */
+  readonly signedIn?: Identity
   /** SHA-256 of the random half of `state` that the provider will send back. */
   readonly stateHash: string
   /** SHA-256 of the cookie of the browser that approved. */
@@ -27,5 +30,16 @@ export interface SignInStage extends Carried {
   readonly attempts: number
 }
 
+/** The user has signed in and is asked for a token of their own. */
+export interface ConnectStage extends Carried {
+  readonly stage: 'connect'
+  readonly routePath: string
+  readonly identity: Identity
+  /** SHA-256 of the cookie of the browser that signed in. */
+  readonly browserHash: string
+  /** Tokens tried so far. */
+  readonly attempts: number
+}
+
 /** An AuthorizationRequest travelling in one browser, a union by stage. */
-export type Interaction = ConsentStage | SignInStage
+export type Interaction = ConsentStage | SignInStage | ConnectStage

@@ -1,10 +1,12 @@
 import {
+  ASSERTION_ALGORITHMS,
   type Client,
   displayName,
   GRANT_TYPES,
   TOKEN_ENDPOINT_AUTH_METHODS,
   type TokenEndpointAuthMethod,
 } from './client.ts'
+import { type PublicKeys, parsePublicKeys } from './client-keys.ts'
 import { type OAuthFailure, oauthFailure } from './errors.ts'
 import { acceptRedirectUri, type RedirectTarget } from './redirect-uri.ts'
 import { fail, ok, type Result } from './result.ts'
@@ -33,6 +35,8 @@ export function parseClientMetadata(body: unknown): Result<ClientMetadata, OAuth
   const asksNative = body.application_type === 'native'
   const method = parseAuthMethod(body, isNative || asksNative)
   if (!method.ok) return method
+  const keys = parseKeys(body, method.value)
+  if (!keys.ok) return keys
   const grantTypes = parseGrantTypes(body)
   if (!grantTypes.ok) return grantTypes
   const name = optionalString(body.client_name)
@@ -42,6 +46,7 @@ export function parseClientMetadata(body: unknown): Result<ClientMetadata, OAuth
   return ok({
     redirectUris: uris,
     tokenEndpointAuthMethod: method.value,
+    ...(keys.value ? { keys: keys.value } : {}),
     grantTypes: grantTypes.value,
     // Cursor registers `web` with private-use schemes: what the redirects say wins (OpenID Connect Registration §2).
     applicationType: asksNative || targets.some((target) => target.kind !== 'https') ? 'native' : 'web',
@@ -111,6 +116,21 @@ function parseAuthMethod(
           `token_endpoint_auth_method must be one of ${TOKEN_ENDPOINT_AUTH_METHODS.join(', ')}`,
         ),
       )
+}
+
+/** RFC 7591 §2: only `private_key_jwt` needs keys, and without them nobody could ever prove to be that client. */
+function parseKeys(
+  body: Record<string, unknown>,
+  method: TokenEndpointAuthMethod,
+): Result<PublicKeys | undefined, OAuthFailure> {
+  const refused = (description: string) => fail(oauthFailure('invalid_client_metadata', description))
+  if (method !== 'private_key_jwt') return ok(undefined)
+  const keys = parsePublicKeys(body)
+  if (!keys.ok) return refused(keys.failure)
+  const algorithm = body.token_endpoint_auth_signing_alg
+  if (algorithm !== undefined && !ASSERTION_ALGORITHMS.includes(String(algorithm)))
+    return refused('token_endpoint_auth_signing_alg must be an asymmetric algorithm')
+  return keys.value ? keys : refused('private_key_jwt needs jwks or jwks_uri')
 }
 
 function parseGrantTypes(body: Record<string, unknown>): Result<string[], OAuthFailure> {

@@ -1,12 +1,6 @@
 import type { CredentialRule } from './credential.ts'
-import type { HeaderTemplate } from './header-template.ts'
+import type { InjectedHeader } from './header-template.ts'
 import type { AllowRule } from './policy.ts'
-
-/** One header that the gateway adds towards the MCP server. `name` is lower case. */
-export interface InjectedHeader {
-  readonly name: string
-  readonly template: HeaderTemplate
-}
 
 /** One protected MCP server. */
 export interface Route {

@@ -2,14 +2,21 @@ import { LRUCache } from 'lru-cache'
 import type { HeldTokens } from '../domain/credential.ts'
 import type { Grant } from '../domain/grant.ts'
 import type { Identity } from '../domain/identity.ts'
+import type { PersonalAccessToken } from '../domain/personal-access-token.ts'
 import type { AccessRow, Change, CredentialRow } from '../storage/store.ts'
+
+/** A user's credential, opened: tokens of a provider, or a token of the user's own. */
+export type HeldCredential = { readonly row: CredentialRow } & (
+  | { readonly kind: 'provider-token'; readonly tokens: HeldTokens }
+  | { readonly kind: 'user-pat'; readonly pat: PersonalAccessToken }
+)
 
 /** A token that was looked up and found good, with everything the next request needs. */
 export interface OpenAccess {
   readonly access: AccessRow
   readonly grant: Grant
   readonly identity: Identity
-  readonly credential?: { readonly row: CredentialRow; readonly tokens: HeldTokens }
+  readonly credential?: HeldCredential
 }
 
 /** Access that is open now, by token hash; it holds nothing that a change has not yet had the chance to remove. */

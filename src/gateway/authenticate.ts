@@ -5,7 +5,7 @@ import type { Route } from '../domain/route.ts'
 import { hashToken, looksLikeToken } from '../domain/token.ts'
 import type { RouteRefusal } from '../http/error-reply.ts'
 import { rawQuery } from '../http/query.ts'
-import { openIdentity, openTokens } from '../vault.ts'
+import { openIdentity, openPat, openTokens } from '../vault.ts'
 import type { OpenAccess } from './access-cache.ts'
 import type { Gateway } from './gateway.ts'
 
@@ -55,14 +55,19 @@ async function lookUp(gateway: Gateway, route: Route, hash: string): Promise<Ope
   }
   const identity = await openIdentity(gateway.vault, grant)
   if (!decide(route, identity).allowed) return undefined
-  if (route.credential.kind !== 'provider-token') return { access, grant, identity }
+  if (route.credential.kind === 'none' || route.credential.kind === 'static') return { access, grant, identity }
+  if (route.credential.kind === 'user-pat') {
+    if (!credential || credential.id !== grant.sharedCredentialId) return undefined
+    const pat = await openPat(gateway.vault, credential.id, identity, route.path, credential.sealed)
+    return { access, grant, identity, credential: { kind: 'user-pat', row: credential, pat } }
+  }
   if (credential?.state !== 'live') return undefined
   const tokens = await openTokens(
     gateway.vault,
     { id: credential.id, grantId: grant.id, routePath: route.path },
     credential.sealed,
   )
-  return { access, grant, identity, credential: { row: credential, tokens } }
+  return { access, grant, identity, credential: { kind: 'provider-token', row: credential, tokens } }
 }
 
 /** A live token of one server presented to another: a client's mistake, or somebody trying (RFC 8707 §2). */

@@ -132,7 +132,7 @@ export function createFreshCredentials(
 
   return {
     async forAccess({ grant, credential }) {
-      if (!credential) return { outcome: 'ended' }
+      if (credential?.kind !== 'provider-token') return { outcome: 'ended' }
       const { tokens, row } = credential
       const now = gateway.now()
       if (hasExpired(tokens, now)) return refresh(grant, row.id, row.version)
@@ -140,7 +140,7 @@ export function createFreshCredentials(
       return { outcome: 'fresh', tokens }
     },
     async afterRefusal({ grant, credential }) {
-      if (!credential) return { outcome: 'ended' }
+      if (credential?.kind !== 'provider-token') return { outcome: 'ended' }
       // A token this young will not get better by another refresh: the server refuses for reasons of its own.
       if (gateway.now() - credential.tokens.obtainedAt < REFUSED_YOUNG_MS) return { outcome: 'unavailable' }
       return refresh(grant, credential.row.id, credential.row.version)

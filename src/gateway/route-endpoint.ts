@@ -3,14 +3,15 @@ import type { Route } from '../domain/route.ts'
 import { type RouteRefusal, replyRouteRefusal, routeRefusalBody } from '../http/error-reply.ts'
 import { rawQuery } from '../http/query.ts'
 import type { OpenAccess } from './access-cache.ts'
-import { authenticate, invalidToken } from './authenticate.ts'
+import { authenticate } from './authenticate.ts'
 import { type CrossOrigin, isPreflight, preflightHeaders } from './cross-origin.ts'
 import type { Exchange, ForwardOutcome } from './exchange.ts'
 import type { Forwarder } from './forward.ts'
-import type { FreshCredentials, FreshToken } from './fresh-credential.ts'
+import type { FreshCredentials } from './fresh-credential.ts'
 import type { Gateway } from './gateway.ts'
 import { upstreamHeaders } from './headers.ts'
 import { injectedHeaders } from './injected-headers.ts'
+import { noteRefusedPat, patRefused, resolveCredential } from './resolve-credential.ts'
 import { readSmallBody } from './small-body.ts'
 
 /** What forwarding needs besides the gateway itself. */
@@ -40,7 +41,7 @@ export function routeEndpoint(gateway: Gateway, forwarding: Forwarding, route: R
     const { access } = authenticated
     if (!METHODS.includes(request.method)) return refuse(request, reply, 'method_refused', WRONG_METHOD)
 
-    const fresh = await freshCredential(forwarding.credentials, route, access)
+    const fresh = await resolveCredential(gateway, forwarding.credentials, route, access)
     if (!fresh.ok) return refuse(request, reply, fresh.reason, fresh.refusal)
     const body = await readSmallBody(request.raw)
     if (body === 'aborted') return reply.hijack()
@@ -73,7 +74,10 @@ export function routeEndpoint(gateway: Gateway, forwarding: Forwarding, route: R
     reply.hijack()
     const outcome = await timed(route, () => forwarding.forwarder.forward(exchange))
     if (outcome.kind !== 'credential_refused') return settle(request, reply, outcome)
-
+    if (route.credential.kind === 'user-pat') {
+      await noteRefusedPat(gateway, route, access)
+      return settle(request, reply, outcome, patRefused(route.credential.label))
+    }
     const renewed =
       route.credential.kind === 'provider-token' && body !== 'stream' && (await renewedHeaders(request, access))
     if (!renewed) return settle(request, reply, outcome)
@@ -104,10 +108,14 @@ export function routeEndpoint(gateway: Gateway, forwarding: Forwarding, route: R
     }
   }
 
-  function settle(request: FastifyRequest, reply: FastifyReply, outcome: ForwardOutcome): FastifyReply {
+  function settle(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    outcome: ForwardOutcome,
+    refusal = refusalFor(outcome),
+  ): FastifyReply {
     gateway.metrics.requests.inc({ route: route.path, outcome: outcome.kind })
     request.log.debug({ route: route.path, ...outcome }, 'forwarded')
-    const refusal = refusalFor(outcome)
     if (!refusal || reply.raw.headersSent || reply.raw.destroyed) return reply
     request.log.warn({ route: route.path, ...outcome }, 'not forwarded')
     writeRefusal(reply, refusal)
@@ -118,25 +126,6 @@ export function routeEndpoint(gateway: Gateway, forwarding: Forwarding, route: R
     gateway.metrics.requests.inc({ route: route.path, outcome: reason })
     request.log.info({ route: route.path, method: request.method, reason, status: refusal.status }, 'refused')
     return replyRouteRefusal(reply, refusal)
-  }
-
-  async function freshCredential(
-    credentials: FreshCredentials,
-    target: Route,
-    access: OpenAccess,
-  ): Promise<{ ok: true; value: string | undefined } | { ok: false; reason: string; refusal: RouteRefusal }> {
-    const rule = target.credential
-    if (rule.kind === 'none') return { ok: true, value: undefined }
-    if (rule.kind === 'static') return { ok: true, value: rule.value.reveal() }
-    const fresh: FreshToken = await credentials.forAccess(access)
-    switch (fresh.outcome) {
-      case 'fresh':
-        return { ok: true, value: fresh.tokens.accessToken.reveal() }
-      case 'ended':
-        return { ok: false, reason: 'credential_ended', refusal: invalidToken(gateway, target) }
-      case 'unavailable':
-        return { ok: false, reason: 'provider_unavailable', refusal: PROVIDER_AWAY }
-    }
   }
 }
 
@@ -196,4 +185,3 @@ const UNFILLABLE: RouteRefusal = {
   status: 502,
   message: 'the credential for this server cannot be sent; sign in again or ask the administrator',
 }
-const PROVIDER_AWAY: RouteRefusal = { status: 503, message: 'the identity provider cannot be reached; try again later' }

@@ -50,6 +50,8 @@ const MAX_AT_ONCE = 32
 const PER_HOST = 20
 const PER_ADDRESS = 60
 const PER_CALLER = 30
+/** So that one caller cannot spend what others may need from the same host. */
+const PER_CALLER_AND_HOST = 6
 const CONNECT_TIMEOUT_MS = 2000
 const MAX_HEADER_BYTES = 16 * 1024
 /** Addresses of one host that are tried before it counts as unreachable. */
@@ -86,8 +88,11 @@ export function createEgress(options: EgressOptions): Egress {
 
   /** Budgets keep third parties from being hammered through us; this computer is none. */
   function overspent(url: URL, caller: string | undefined): Fetched | undefined {
-    if (caller !== undefined && !budget.spend(`caller ${caller}`, PER_CALLER))
-      return { outcome: 'busy', reason: 'too_many_for_caller' }
+    const isAllowed =
+      caller === undefined ||
+      (budget.spend(`caller ${caller}`, PER_CALLER) &&
+        budget.spend(`caller ${caller} host ${url.hostname}`, PER_CALLER_AND_HOST))
+    if (!isAllowed) return { outcome: 'busy', reason: 'too_many_for_caller' }
     return budget.spend(`host ${url.hostname}`, PER_HOST) ? undefined : { outcome: 'busy', reason: 'too_many_to_host' }
   }
 

@@ -1,13 +1,18 @@
 import type { FastifyRequest } from 'fastify'
 import type { Audit } from '../audit.ts'
 import type { Client } from '../domain/client.ts'
+import type { PatProbe } from '../domain/credential.ts'
 import type { Route } from '../domain/route.ts'
+import type { Secret } from '../domain/secret.ts'
 import type { BrowserProof } from '../http/browser-proof.ts'
 import type { RememberedConsent } from '../http/remembered-consent.ts'
 import type { Metrics } from '../metrics.ts'
+import type { ProbeOutcome } from '../providers/pat.ts'
 import type { Provider } from '../providers/provider.ts'
 import type { Store } from '../storage/store.ts'
 import type { Vault } from '../vault.ts'
+import type { ClientKeys } from './client-keys.ts'
+import type { MetadataClients } from './metadata-clients.ts'
 
 /** What every endpoint of the authorization server works with; built once, at start. */
 export interface AuthorizationServer {
@@ -16,6 +21,9 @@ export interface AuthorizationServer {
   readonly routes: readonly Route[]
   readonly providers: ReadonlyMap<string, Provider>
   readonly staticClients: ReadonlyMap<string, Client>
+  /** Absent when no client may be named by a metadata document. */
+  readonly metadataClients?: MetadataClients
+  readonly clientKeys: ClientKeys
   /** What clients may register, see refuseUnapproved; absent when registration is open to all. */
   readonly approvedRedirects?: readonly string[]
   readonly lifetimes: {
@@ -27,6 +35,8 @@ export interface AuthorizationServer {
   readonly store: Store
   readonly vault: Vault
   readonly browserProof: BrowserProof
+  /** Tries a user's own token where it should work. */
+  readonly probePat: (probe: PatProbe, token: Secret) => Promise<ProbeOutcome>
   /** Absent when every authorization asks. */
   readonly rememberedConsent?: RememberedConsent
   readonly audit: Audit

@@ -6,12 +6,14 @@ import {
 } from '../domain/authorization-request.ts'
 import type { Client } from '../domain/client.ts'
 import { parseParameters, single } from '../domain/request-parameters.ts'
+import { fail } from '../domain/result.ts'
 import { isFramedOrPrefetched } from '../http/browser-proof.ts'
+import type { NotRead } from '../http/published-json.ts'
 import { rawQuery } from '../http/query.ts'
 import { answerUnaskedError, showProblem } from './answer.ts'
 import { approve } from './approve.ts'
 import type { AuthorizationServer } from './authorization-server.ts'
-import { findClient } from './client.ts'
+import { resolveClient } from './client.ts'
 import { showConsent } from './consent.ts'
 import { openInteraction } from './interactions.ts'
 import { consentKey } from './remember.ts'
@@ -28,8 +30,9 @@ export function authorizeEndpoint(server: AuthorizationServer) {
     if (!parameters.ok) return showProblem(request, reply, 400, invalid('The request could not be read.'))
 
     const clientId = single(parameters.value, 'client_id')
-    const client = clientId === undefined ? undefined : await findClient(server, clientId)
-    if (!client) return showProblem(request, reply, 400, UNKNOWN_CLIENT)
+    const resolved = clientId === undefined ? fail(undefined) : await resolveClient(server, clientId, request.ip)
+    if (!resolved.ok) return explainClient(request, reply, resolved.failure)
+    const client = resolved.value
 
     const redirectUri = resolveRedirectUri(parameters.value, client)
     if (!redirectUri.ok) return showProblem(request, reply, 400, invalid(redirectUri.failure))
@@ -61,6 +64,28 @@ function recallConsent(
   // A client that wants the user to be asked gets its way (OpenID Connect Core §3.1.2.1).
   const rememberedFor = key && !asked.forceConsent ? server.rememberedConsent?.recall(request, key) : undefined
   return route && rememberedFor !== undefined ? { route, rememberedFor } : undefined
+}
+
+/** without its client a request can only end on a page, wherever it wants to go. */
+function explainClient(request: FastifyRequest, reply: FastifyReply, problem: NotRead | undefined): FastifyReply {
+  if (!problem) return showProblem(request, reply, 400, UNKNOWN_CLIENT)
+  request.log.info({ reason: problem.reason, transient: problem.transient }, 'client metadata document not usable')
+  if (!problem.transient) return showProblem(request, reply, 400, UNUSABLE_DOCUMENT)
+  return showProblem(request, reply.header('retry-after', RETRY_AFTER_SECONDS), 503, DOCUMENT_AWAY)
+}
+
+const RETRY_AFTER_SECONDS = 10
+
+const UNUSABLE_DOCUMENT = {
+  title: 'This application cannot be verified',
+  what: 'The application names itself by a web address, and what is published there is missing or not acceptable.',
+  next: 'Tell whoever makes the application. Nothing was shared with it.',
+}
+
+const DOCUMENT_AWAY = {
+  title: 'This application cannot be verified right now',
+  what: 'The application names itself by a web address, and that website does not answer at the moment.',
+  next: 'Wait a little, then start again from the application.',
 }
 
 const FRAMED = {

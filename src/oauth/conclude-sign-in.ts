@@ -4,10 +4,10 @@ import { oauthFailure } from '../domain/errors.ts'
 import type { SignInStage } from '../domain/interaction.ts'
 import { hashToken } from '../domain/token.ts'
 import type { Provider, SignInOutcome } from '../providers/provider.ts'
+import { afterSignIn } from './after-sign-in.ts'
 import { answerWithError, showProblem } from './answer.ts'
 import { type AuthorizationServer, circumstances } from './authorization-server.ts'
 import { findInteraction, type HeldInteraction, takeInteraction } from './interactions.ts'
-import { issueCode } from './issue-code.ts'
 
 /** The provider that the callback path names, if there is one. */
 export function calledProvider(server: AuthorizationServer, request: FastifyRequest): Provider | undefined {
@@ -53,7 +53,7 @@ export async function concludeSignIn(
   server.metrics.signIns.inc({ provider: interaction.provider, outcome: outcome.outcome })
   switch (outcome.outcome) {
     case 'signed-in':
-      return issueCode(server, request, reply, interaction, outcome)
+      return afterSignIn(server, request, reply, interaction, outcome)
     case 'denied':
       noteFailure(server, request, held, outcome.reason)
       return answerWithError(

@@ -11,9 +11,10 @@ import { grantScopes } from '../domain/scope.ts'
 import { isSameOriginPost } from '../http/browser-proof.ts'
 import { replyPage } from '../http/error-reply.ts'
 import { answerWithError, showProblem } from './answer.ts'
-import { approve, ENDED } from './approve.ts'
+import { approve } from './approve.ts'
 import { type AuthorizationServer, circumstances } from './authorization-server.ts'
-import { findClient } from './client.ts'
+import { ENDED } from './begin-sign-in.ts'
+import { askingClient } from './client.ts'
 import { findInteraction, type HeldInteraction, takeInteraction } from './interactions.ts'
 import { consentPage, pageHeaders } from './pages.ts'
 
@@ -41,6 +42,7 @@ export function showConsent(
       origin: client.origin,
       ...(client.clientName === undefined ? {} : { name: client.clientName }),
       ...(client.clientUri === undefined ? {} : { uri: client.clientUri }),
+      ...(client.origin === 'metadata-document' ? { host: new URL(client.clientId).host } : {}),
     },
     redirect: { ...describeRedirectUri(asking.request.redirectUri), uri: asking.request.redirectUri },
     routes: routes.map((route) => ({
@@ -71,7 +73,7 @@ export function consentEndpoint(server: AuthorizationServer) {
       return showProblem(request, reply, 403, NOT_OUR_PAGE)
 
     const held = await findInteraction(server, id, 'consent')
-    const client = held && (await findClient(server, held.interaction.request.clientId))
+    const client = held && (await askingClient(server, held.interaction.request))
     if (!held || !client) return showProblem(request, reply, 400, ENDED)
 
     const decision = single(form, 'decision')
@@ -126,6 +128,7 @@ function grantedScopes(asked: AuthorizationRequest, route: Route): readonly stri
 function describeCredential(route: Route): string {
   const { kind } = route.credential
   if (kind === 'provider-token') return `your access token from ${route.credential.provider}`
+  if (kind === 'user-pat') return `your own ${route.credential.label}, which you are asked for next`
   if (kind === 'static') return 'a shared credential that your administrator configured'
   return 'no credential'
 }

@@ -13,12 +13,16 @@ export interface HeldInteraction<I extends Interaction = Interaction> {
 /** Authorizations under way at once; anybody can begin one, so their number has a bound. */
 const MAX_PENDING = 20_000
 
-/** Starts one; what it carries (the client's `state`, verifiers) is sealed at rest. Returns its id. */
-export async function openInteraction(server: AuthorizationServer, interaction: Interaction): Promise<string> {
-  const id = newId()
+/** Starts one; what it carries (the client's `state`, verifiers) is sealed at rest. Returns its id. `advanced`
+ * marks one whose user has acted already: it is not among those that make room for others. */
+export async function openInteraction(
+  server: AuthorizationServer,
+  interaction: Interaction,
+  { id = newId(), advanced = false }: { readonly id?: string; readonly advanced?: boolean } = {},
+): Promise<string> {
   const sealed = await seal(server, id, interaction)
   const expiresAt = server.now() + INTERACTION_TTL_MS
-  await server.store.openInteraction({ id, version: 1, sealed, expiresAt }, MAX_PENDING)
+  await server.store.openInteraction({ id, version: advanced ? 2 : 1, sealed, expiresAt }, MAX_PENDING)
   return id
 }
 

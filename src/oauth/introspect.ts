@@ -21,7 +21,7 @@ export function introspectEndpoint(server: AuthorizationServer) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const parameters = readForm(request)
     if (!parameters.ok) return replyOAuthError(reply, parameters.failure)
-    const client = await authenticateClient(server, request.headers.authorization, parameters.value)
+    const client = await authenticateClient(server, request, parameters.value)
     if (!client.ok) return replyOAuthError(reply, client.failure)
     if (client.value.tokenEndpointAuthMethod === 'none') return replyOAuthError(reply, SECRET_NEEDED)
     const token = single(parameters.value, 'token')

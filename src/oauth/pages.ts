@@ -1,4 +1,5 @@
 /** The pages that people see: pure functions from a model to a document that needs no JavaScript. */
+export { type ConnectModel, type ConnectProblem, connectPage } from './pages/connect-page.ts'
 export { type ConsentModel, type ConsentRoute, consentPage } from './pages/consent-page.ts'
 export type { HtmlDocument } from './pages/html.ts'
 export { type Form, PAGE_CSP, pageHeaders } from './pages/layout.ts'

@@ -79,6 +79,8 @@ export function answerClientInformation(
       grant_types: client.grantTypes,
       response_types: ['code'],
       token_endpoint_auth_method: client.tokenEndpointAuthMethod,
+      ...(client.keys?.kind === 'jwks' ? { jwks: { keys: client.keys.jwks } } : {}),
+      ...(client.keys?.kind === 'jwks_uri' ? { jwks_uri: client.keys.url } : {}),
       application_type: client.applicationType,
       scope: client.scope,
       registration_client_uri: `${server.issuer}/register/${client.clientId}`,

@@ -15,14 +15,14 @@ export function consentKey(asked: AuthorizationRequest, client: Client, route: R
   const isWeb = [asked.redirectUri, ...client.redirectUris].every((uri) => describeRedirectUri(uri).kind === 'https')
   const scopes = grantScopes(asked.scope, route.scopes)
   if (!isWeb || !scopes.ok || asked.routePaths.length !== 1) return undefined
-  const { clientName, clientUri, redirectUris, tokenEndpointAuthMethod, origin } = client
+  const { clientName, clientUri, redirectUris, tokenEndpointAuthMethod, keys, scope, origin } = client
   return {
     clientId: client.clientId,
     redirectUri: asked.redirectUri,
     routePath: route.path,
     scopes: scopes.value,
     clientHash: hashToken(
-      JSON.stringify([clientName, clientUri, redirectUris, tokenEndpointAuthMethod, origin, route.signIn]),
+      JSON.stringify([clientName, clientUri, redirectUris, tokenEndpointAuthMethod, keys, scope, origin, route.signIn]),
     ),
   }
 }

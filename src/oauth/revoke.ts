@@ -17,7 +17,7 @@ export function revokeEndpoint(server: AuthorizationServer) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const parameters = readForm(request)
     if (!parameters.ok) return replyOAuthError(reply, parameters.failure)
-    const client = await authenticateClient(server, request.headers.authorization, parameters.value)
+    const client = await authenticateClient(server, request, parameters.value)
     if (!client.ok) return replyOAuthError(reply, client.failure)
     const token = single(parameters.value, 'token')
     if (token === undefined) return replyOAuthError(reply, oauthFailure('invalid_request', 'token is missing'))

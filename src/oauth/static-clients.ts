@@ -1,4 +1,5 @@
 import { type Client, GRANT_TYPES, type TokenEndpointAuthMethod } from '../domain/client.ts'
+import type { PublicKeys } from '../domain/client-keys.ts'
 import { describeRedirectUri } from '../domain/redirect-uri.ts'
 import type { Secret } from '../domain/secret.ts'
 import { hashToken } from '../domain/token.ts'
@@ -10,6 +11,7 @@ export interface StaticClient {
   readonly redirectUris: readonly string[]
   readonly tokenEndpointAuthMethod: TokenEndpointAuthMethod
   readonly clientSecret?: Secret
+  readonly keys?: PublicKeys
 }
 
 /** Declared clients by id, in the form of registered ones. */
@@ -28,6 +30,7 @@ function asClient(client: StaticClient): Client {
     applicationType: isNative ? 'native' : 'web',
     createdAt: 0,
     ...(client.clientName === undefined ? {} : { clientName: client.clientName }),
+    ...(client.keys ? { keys: client.keys } : {}),
     ...(client.clientSecret === undefined ? {} : { secretHash: hashToken(client.clientSecret.reveal()) }),
   }
 }

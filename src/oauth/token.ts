@@ -41,7 +41,7 @@ export function tokenEndpoint(server: AuthorizationServer) {
     const receivedAt = server.now()
     const parameters = readForm(request)
     if (!parameters.ok) return refuse(server, request, reply, 'unknown', parameters.failure)
-    const client = await authenticateClient(server, request.headers.authorization, parameters.value)
+    const client = await authenticateClient(server, request, parameters.value)
     if (!client.ok) return refuse(server, request, reply, 'unknown', client.failure)
 
     const grantType = single(parameters.value, 'grant_type') ?? ''

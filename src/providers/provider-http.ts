@@ -26,23 +26,27 @@ const PASSING = new Set([408, 425, 429])
 
 /**
  * One request whose whole answer has been read: no redirects, 1 MiB at most, over by `deadline`, whatever it is
- * waiting for. Only status, content type and body are kept. Throws {@link ProviderTrouble} `unavailable`.
+ * waiting for. Only status, content type, the headers in `keep` and body are kept. Throws {@link ProviderTrouble} `unavailable`.
  */
 export async function fetchWhole(
   fetch: Fetch,
   url: string,
   options: CustomFetchOptions,
   deadline: AbortSignal,
+  keep: readonly string[] = [],
 ): Promise<Response> {
   const { method, headers, body = null } = options
   try {
     const init = { method, headers, body, redirect: 'manual', signal: deadline } as const
     const response = await fetch(url, init as RequestInit)
     const bytes = await readBounded(response)
-    const type = response.headers.get('content-type')
+    const kept = ['content-type', ...keep].flatMap((name): [string, string][] => {
+      const value = response.headers.get(name)
+      return value === null ? [] : [[name, value]]
+    })
     return new Response(bytes.length > 0 ? bytes : null, {
       status: response.status === 0 ? 302 : response.status,
-      headers: type === null ? {} : { 'content-type': type },
+      headers: kept,
     })
   } catch (cause) {
     if (cause instanceof ProviderTrouble) throw cause

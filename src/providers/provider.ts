@@ -1,5 +1,6 @@
 import type { ProviderTokens } from '../domain/credential.ts'
 import type { Identity } from '../domain/identity.ts'
+import type { RefreshRules, RevocationReach } from '../domain/provider-profile.ts'
 import type { Secret } from '../domain/secret.ts'
 
 /** Where the user goes to sign in, and what must be kept (sealed) until the return: nonce, PKCE verifier. */
@@ -51,4 +52,13 @@ export interface Provider {
   finish(back: SignInReturn): Promise<SignInOutcome>
   /** Absent where the provider has no refresh tokens. */
   refresh?(refreshToken: Secret): Promise<RefreshOutcome>
+  /** What is known about its refresh tokens: whether they rotate, and for how long an exchanged one still works. */
+  readonly refreshRules?: RefreshRules
+  /**
+   * Gives tokens back, as well as it can (RFC 7009): resolves whatever happens, also where the provider knows no such
+   * thing. Absent where it surely does not.
+   */
+  revoke?(tokens: ProviderTokens): Promise<void>
+  /** What {@link Provider.revoke} ends; `account` must not be called while another grant of the user lives (C23). */
+  readonly revocationEnds?: RevocationReach
 }

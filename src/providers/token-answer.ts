@@ -1,4 +1,5 @@
 import { isSendableToken, type ProviderTokens } from '../domain/credential.ts'
+import type { TokenAnswerRules } from '../domain/provider-profile.ts'
 import { Secret } from '../domain/secret.ts'
 import { errorCode, ProviderTrouble, parseJsonObject, troubleOfStatus } from './provider-http.ts'
 
@@ -11,7 +12,17 @@ export interface TokenAnswer extends ProviderTokens {
 const MAX_LIFE_SECONDS = 365 * 24 * 3600
 const MAX_REFRESH_TOKEN_LENGTH = 16_384
 /** Codes that say "later", although RFC 6749 §5.2 does not know them here. */
-const PASSING_CODES = new Set(['temporarily_unavailable', 'server_error', 'slow_down'])
+const PASSING_CODES = ['temporarily_unavailable', 'server_error', 'slow_down']
+/** What the RFC has every provider answer. */
+const STANDARD: TokenAnswerRules = {
+  tokenTypes: ['bearer'],
+  formEncoded: false,
+  deadCodes: [],
+  passingCodes: [],
+}
+
+/** Members of an answer, as they arrived. */
+export type Members = Readonly<Record<string, unknown>>
 
 /**
  * Reads status and body of a token endpoint. `now` (ms) turns `expires_in` into a time. Throws {@link ProviderTrouble}:
@@ -19,22 +30,30 @@ const PASSING_CODES = new Set(['temporarily_unavailable', 'server_error', 'slow_
  * that could never be sent. An `error` counts with status 200 too (B131).
  */
 export function readTokenAnswer(status: number, body: string, now: number): TokenAnswer {
-  const members = parseJsonObject(body)
+  return readTokens(readTokenMembers(status, body, STANDARD), now, STANDARD)
+}
+
+/** The members of a token endpoint's answer that is not an error by `rules`; throws as {@link readTokenAnswer} does. */
+export function readTokenMembers(status: number, body: string, rules: TokenAnswerRules): Members {
+  const members = parseJsonObject(body) ?? (rules.formEncoded ? parseFormAnswer(body) : undefined)
   if (status >= 500 || status === 429) throw troubleOfStatus(status)
-  if (members && typeof members.error === 'string') throw troubleOfCode(errorCode(members.error))
+  if (members && typeof members.error === 'string') throw troubleOfCode(errorCode(members.error), rules)
   if (status < 200 || status > 299) throw troubleOfStatus(status)
   if (!members) throw new ProviderTrouble('unavailable', 'answer_not_json')
-  return readTokens(members, now)
+  return members
 }
 
-function troubleOfCode(code: string): ProviderTrouble {
-  if (code === 'invalid_grant') return new ProviderTrouble('dead', code)
-  return new ProviderTrouble(PASSING_CODES.has(code) ? 'unavailable' : 'misconfigured', code)
+/** What an OAuth error code means, by RFC 6749 §5.2 and the provider's own words. */
+export function troubleOfCode(code: string, { deadCodes, passingCodes }: TokenAnswerRules = STANDARD): ProviderTrouble {
+  if (code === 'invalid_grant' || deadCodes.includes(code)) return new ProviderTrouble('dead', code)
+  const passes = PASSING_CODES.includes(code) || passingCodes.includes(code)
+  return new ProviderTrouble(passes ? 'unavailable' : 'misconfigured', code)
 }
 
-function readTokens(members: Readonly<Record<string, unknown>>, now: number): TokenAnswer {
-  const { access_token, token_type, expires_in, refresh_token, id_token } = members
-  if (typeof token_type !== 'string' || token_type.toLowerCase() !== 'bearer')
+/** The tokens among `members`, validated; throws {@link ProviderTrouble} `misconfigured` when they are of no use. */
+export function readTokens(members: Members, now: number, rules: TokenAnswerRules): TokenAnswer {
+  const { access_token, token_type = 'absent', expires_in, refresh_token, id_token } = members
+  if (typeof token_type !== 'string' || !rules.tokenTypes.includes(token_type.toLowerCase()))
     throw new ProviderTrouble('misconfigured', 'token_type_unusable')
   if (typeof access_token !== 'string' || !isSendableToken(access_token))
     throw new ProviderTrouble('misconfigured', 'access_token_unusable')
@@ -46,6 +65,15 @@ function readTokens(members: Readonly<Record<string, unknown>>, now: number): To
     ...(life === undefined ? {} : { expiresAt: now + life * 1000 }),
     ...(typeof id_token === 'string' && id_token !== '' ? { idToken: id_token } : {}),
   }
+}
+
+/** A form that says something about tokens; any other text would parse as a form too. */
+function parseFormAnswer(body: string): Members | undefined {
+  const form = new URLSearchParams(body)
+  if (!form.has('access_token') && !form.has('error')) return undefined
+  return [...form.keys()].some((name, index, names) => names.indexOf(name) !== index)
+    ? undefined
+    : Object.fromEntries(form)
 }
 
 function readRefreshToken(value: unknown): Secret | undefined {

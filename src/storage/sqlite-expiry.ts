@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import { and, asc, inArray, isNotNull, isNull, lte, type SQL, sql } from 'drizzle-orm'
 import type { SQLiteColumn, SQLiteTable } from 'drizzle-orm/sqlite-core'
 import { deleteUnusedClients } from './sqlite-clients.ts'
-import { accessTokens, codes, consumed, grants, interactions } from './sqlite-schema.ts'
+import { accessTokens, codes, consumed, grants, interactions, sessions } from './sqlite-schema.ts'
 import type { Queries, Session } from './sqlite-session.ts'
 import type { Store } from './store.ts'
 
@@ -32,6 +32,7 @@ const STEPS: readonly Step[] = [
   ended(interactions, interactions.id, interactions.expiresAt),
   ended(accessTokens, accessTokens.hash, accessTokens.expiresAt),
   ended(consumed, consumed.key, consumed.expiresAt),
+  ended(sessions, sessions.hash, sessions.expiresAt),
   ended(codes, codes.hash, codes.expiresAt, isNotNull(codes.redeemedAt)),
   abandonedGrants,
   revokedGrants,

@@ -1,6 +1,6 @@
 import { eq, sql } from 'drizzle-orm'
 import type { Grant } from '../domain/grant.ts'
-import { accessTokens, codes, credentials, grants } from './sqlite-schema.ts'
+import { accessTokens, codes, credentials, grants, sessions } from './sqlite-schema.ts'
 import { type Queries, type Session, withoutNulls } from './sqlite-session.ts'
 import type { Store } from './store.ts'
 
@@ -76,6 +76,7 @@ export function endGrant(queries: Queries, grantId: string): boolean {
   queries.delete(accessTokens).where(eq(accessTokens.grantId, grantId)).run()
   queries.delete(codes).where(eq(codes.grantId, grantId)).run()
   queries.delete(credentials).where(eq(credentials.grantId, grantId)).run()
+  queries.delete(sessions).where(eq(sessions.grantId, grantId)).run()
   return true
 }
 

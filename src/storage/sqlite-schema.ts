@@ -104,6 +104,20 @@ export const credentials = sqliteTable('credentials', {
   leaseUntil: integer('lease_until'),
 })
 
+/** Sessions that MCP servers opened, by hash of route and session id. */
+export const sessions = sqliteTable(
+  'sessions',
+  {
+    hash: text('hash').primaryKey().notNull(),
+    grantId: grantId(),
+    expiresAt: integer('expires_at').notNull(),
+  },
+  (table) => [
+    index('sessions_grant_id').on(table.grantId, table.expiresAt),
+    index('sessions_expires_at').on(table.expiresAt),
+  ],
+)
+
 /** What may be presented once. */
 export const consumed = sqliteTable(
   'consumed',

@@ -8,6 +8,7 @@ import { interactionVerbs } from './sqlite-interactions.ts'
 import { openDatabase } from './sqlite-open.ts'
 import { consumed, remembered } from './sqlite-schema.ts'
 import { createSession, type Session } from './sqlite-session.ts'
+import { sessionVerbs } from './sqlite-sessions.ts'
 import type { Store } from './store.ts'
 
 /**
@@ -23,6 +24,7 @@ export async function openSqliteStore(options: { readonly file: string }): Promi
     ...grantVerbs(session),
     ...accessVerbs(session),
     ...credentialVerbs(session),
+    ...sessionVerbs(session),
     ...expiryVerbs(session),
     ...memoryVerbs(session),
     subscribe: session.subscribe,

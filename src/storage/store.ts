@@ -47,6 +47,15 @@ export interface CredentialRow {
   readonly state: 'live' | 'dead'
 }
 
+/** A session that an MCP server opened, at rest: only requests under its grant may use it. */
+export interface SessionRow {
+  /** Over route and session id. */
+  readonly hash: string
+  readonly grantId: string
+  /** ms since 1970. */
+  readonly expiresAt: number
+}
+
 /** Everything the check of one request needs, in one read. */
 export interface FoundAccess {
   readonly access: AccessRow
@@ -133,7 +142,7 @@ export interface Store {
   /** The access token with its grant and live or dead credential; revoked and expired ones are found as they are. */
   findAccess(hash: string): Promise<FoundAccess | undefined>
   revokeAccess(hash: string): Promise<void>
-  /** Ends the grant with all its tokens, codes and its own credential; true for the caller that did it. */
+  /** Ends the grant with all its tokens, codes, sessions and its own credential; true for the caller that did it. */
   revokeGrant(grantId: string): Promise<boolean>
 
   /** Takes the right to refresh version `version` until `leaseUntil`; an older lease that has run out can be taken over. */
@@ -150,14 +159,22 @@ export interface Store {
   /** Leaves a tombstone if `version` is still current. */
   killCredential(credentialId: string, version: number): Promise<'won' | 'lost'>
 
+  /**
+   * Binds a session to its grant unless it is bound already: `bound` when the grant has it afterwards, `foreign` when it
+   * is another grant's, which never changes. Where the grant has `capacity` sessions already, its oldest makes room.
+   */
+  bindSession(row: SessionRow, capacity?: number): Promise<'bound' | 'foreign'>
+  findSession(hash: string): Promise<SessionRow | undefined>
+  endSession(hash: string): Promise<void>
+
   /** Stores `value` under `name` unless something is there; returns what is there afterwards. */
   rememberOnce(name: string, value: string): Promise<string>
   /** True for exactly one caller with this key until `expiresAt`; from then on the key is as good as new. */
   consumeOnce(key: string, expiresAt: number, now: number): Promise<boolean>
   /**
-   * Deletes what has ended before `now`, `limit` rows at most of each kind: interactions, codes, access tokens, consumed
-   * keys, pending grants whose code expired, revoked grants and those past their end; with `clientsCreatedBefore` also clients that are
-   * older than that and have no grant. Returns how many rows went.
+   * Deletes what has ended before `now`, `limit` rows at most of each kind: interactions, codes, access tokens, sessions,
+   * consumed keys, pending grants whose code expired, revoked grants and those past their end; with
+   * `clientsCreatedBefore` also clients that are older than that and have no grant. Returns how many rows went.
    */
   deleteExpired(now: number, limit: number, clientsCreatedBefore?: number): Promise<number>
   /** Calls `listener` after every change that this process makes or hears of. Returns the way to stop it. */

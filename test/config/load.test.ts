@@ -152,21 +152,8 @@ describe('what is planned', () => {
     ['preset with type', 'type: oidc', 'type: oidc\n    preset: entra', 'providers.corp.preset'],
     ['type oauth2', 'type: oidc', 'type: oauth2', 'providers.corp.type'],
     ['PostgreSQL', 'sqlite:data/gatehouse.db', 'postgres://u:pg-password@db/x', 'database'],
-    [
-      'user-pat',
-      '{ kind: none }',
-      '{ kind: user-pat, label: x, create_url: "https://x.example" }',
-      'routes./notes.credential.kind',
-    ],
     ['token-exchange', '{ kind: none }', '{ kind: token-exchange }', 'routes./notes.credential.kind'],
     ['signed-jwt', '{ kind: none }', '{ kind: signed-jwt }', 'routes./notes.credential.kind'],
-    ['the token of another provider', 'provider: corp', 'provider: linear', 'routes./wiki.credential.provider'],
-    [
-      'metadata documents',
-      'registration: open',
-      'registration: open\n  metadata_documents: { enabled: true, allow_hosts: [] }',
-      'clients.metadata_documents',
-    ],
   ])('refuses %s plainly and says what works instead', (_what, from, to, path) => {
     const problem = problemOf(edit([from, to]))
     expect(problem).toMatchObject({ path, problem: expect.stringMatching(/planned, but not in this version/) })
@@ -179,5 +166,6 @@ describe('what is planned', () => {
       'registration: off\n  metadata_documents: { enabled: false, allow_hosts: [] }',
     ])
     expect(configOf(text).clients.registration).toBe('off')
+    expect(configOf(text).clients.metadataDocuments.enabled).toBe(false)
   })
 })

@@ -16,7 +16,7 @@ describe('gateway.yaml.example', () => {
   it('passes check-config with the variables it names, without a warning', () => {
     const config = configOf(EXAMPLE, ENV)
     expect(config.warnings).toEqual([])
-    expect(config.routes.map(({ credential }) => credential.kind)).toEqual(['static', 'provider-token', 'none'])
+    expect(config.routes.map(({ credential }) => credential.kind)).toEqual(['static', 'user-pat', 'provider-token', 'none'])
     expect(config.providers.map(({ type }) => type)).toEqual(['oidc', 'password'])
   })
 

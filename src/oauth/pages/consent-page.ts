@@ -1,4 +1,4 @@
-import { displayName } from '../../domain/client.ts'
+import { type Client, displayName } from '../../domain/client.ts'
 import type { RedirectTarget } from '../../domain/redirect-uri.ts'
 import { DEFAULT_SCOPE } from '../../domain/scope.ts'
 import { foreign, shorten } from './foreign-text.ts'
@@ -19,7 +19,9 @@ export interface ConsentModel {
   readonly client: {
     readonly name?: string
     readonly id: string
-    readonly origin: 'registered' | 'static'
+    readonly origin: Client['origin']
+    /** Present when `id` is the address of the document that describes the client: its host, which we asked. */
+    readonly host?: string
     readonly uri?: string
   }
   readonly redirect: RedirectTarget & { readonly uri: string }
@@ -65,7 +67,7 @@ ${details(model)}
   })
 }
 
-function whoAsks({ name, id, origin }: ConsentModel['client']): Html {
+function whoAsks({ name, id, origin, host }: ConsentModel['client']): Html {
   const shown = name === undefined ? '' : displayName(name)
   if (origin === 'static') {
     return fact(
@@ -73,6 +75,18 @@ function whoAsks({ name, id, origin }: ConsentModel['client']): Html {
       html`<strong class="name">${foreign(shown || id)}</strong>
 <p class="note">Set up here by your administrator.</p>`,
     )
+  }
+  if (host !== undefined) {
+    return html`${fact(
+      'Published by',
+      html`<span class="goes-to">${foreign(host)}</span>
+<p class="note">This website describes the app; we have asked it.</p>`,
+    )}
+${fact(
+  'App',
+  html`<strong class="name">${foreign(shown)}</strong>
+<p class="note">This is what it calls itself there. Nobody has checked the name.</p>`,
+)}`
   }
   return shown === ''
     ? fact('App', html`It gives no name, and nobody has checked it.`)

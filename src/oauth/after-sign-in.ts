@@ -1,0 +1,96 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { auditedClient, auditedUser } from '../audit.ts'
+import { oauthFailure } from '../domain/errors.ts'
+import type { SignInStage } from '../domain/interaction.ts'
+import { decide } from '../domain/policy.ts'
+import { newId } from '../domain/token.ts'
+import type { SignInOutcome } from '../providers/provider.ts'
+import { answerWithError, explainToUser } from './answer.ts'
+import { type AuthorizationServer, circumstances } from './authorization-server.ts'
+import { beginSignIn } from './begin-sign-in.ts'
+import { askingClient } from './client.ts'
+import { beginConnect } from './connect.ts'
+import { openInteraction } from './interactions.ts'
+import { type Authorized, issueCode } from './issue-code.ts'
+import { consentKey, ownerOf } from './remember.ts'
+
+type SignedIn = Extract<SignInOutcome, { outcome: 'signed-in' }>
+
+/**
+ * What follows a successful sign-in: policy first; then, if the server needs something that this sign-in did not bring,
+ * another provider or the page for the user's own token; then the code. Nothing is stored before all of it is there.
+ */
+export async function afterSignIn(
+  server: AuthorizationServer,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  interaction: SignInStage,
+  outcome: SignedIn,
+): Promise<FastifyReply> {
+  const asked = interaction.request
+  const identity = interaction.signedIn ?? outcome.identity
+  const route = server.routes.find((candidate) => candidate.path === interaction.routePath)
+  const client = await askingClient(server, asked)
+  if (!route || !client) return answerWithError(server, request, reply, asked, GONE)
+  const decision = decide(route, identity)
+  if (!decision.allowed) {
+    server.audit({
+      event: 'access_denied',
+      ...circumstances(request),
+      user: auditedUser(identity),
+      client: auditedClient(client),
+      routePath: route.path,
+      reason: decision.reason,
+    })
+    return explainToUser(server, request, reply, asked, {
+      ...DENIED[decision.reason],
+      status: 403,
+      failure: NOT_ALLOWED,
+    })
+  }
+  if (interaction.rememberedFor !== undefined && interaction.rememberedFor !== ownerOf(identity)) {
+    const key = consentKey(asked, client, route)
+    if (key) server.rememberedConsent?.forget(reply, key)
+    return answerWithError(server, request, reply, asked, OTHER_USER)
+  }
+
+  const authorized: Authorized = { asked, route, client, identity }
+  const rule = route.credential
+  if (rule.kind === 'user-pat') return beginConnect(server, request, reply, authorized, rule)
+  if (rule.kind !== 'provider-token') return issueCode(server, request, reply, authorized, { kind: 'none' })
+  if (rule.provider === interaction.provider) {
+    if (!outcome.tokens) return answerWithError(server, request, reply, asked, NO_TOKEN)
+    return issueCode(server, request, reply, authorized, { kind: 'tokens', tokens: outcome.tokens })
+  }
+  const id = newId()
+  return beginSignIn(
+    server,
+    request,
+    reply,
+    { asked, route, provider: rule.provider, signedIn: identity },
+    {
+      id,
+      save: async (next) => (await openInteraction(server, next, { id, advanced: true })) === id,
+      drop: async () => true,
+    },
+  )
+}
+
+const GONE = oauthFailure('access_denied', 'the server or the client no longer exists')
+const NO_TOKEN = oauthFailure('server_error', 'the provider gave no token for this server')
+/** Somebody else approved in this browser; the one who signed in was never asked. */
+const OTHER_USER = oauthFailure('access_denied', 'another user signed in than the one who approved; try again')
+const NOT_ALLOWED = oauthFailure('access_denied', 'this user may not use this MCP server')
+
+const DENIED = {
+  not_on_list: {
+    title: 'You are not allowed to use this server',
+    what: 'You signed in, but your account is not among those that may use this MCP server.',
+    next: 'Ask the administrator of this gateway for access. You can return to the application; it will be told.',
+  },
+  no_verified_email: {
+    title: 'Your account has no verified e-mail address',
+    what: 'This MCP server needs to know it, and your identity provider does not vouch for one.',
+    next: 'Verify your e-mail address at the provider, then start again from the application.',
+  },
+} as const
