@@ -6,6 +6,7 @@ import { describeCredentials } from './store-credentials.suite.ts'
 import { type OpenedStore, storeForEach } from './store-data.ts'
 import { describeGenerations } from './store-generations.suite.ts'
 import { describeGrants } from './store-grants.suite.ts'
+import { describeSessions } from './store-sessions.suite.ts'
 
 /** What every implementation of the store has to do; `open` gives each test a store with no data. */
 export function describeStore(name: string, open: () => Promise<OpenedStore>): void {
@@ -16,6 +17,7 @@ export function describeStore(name: string, open: () => Promise<OpenedStore>): v
     describeGenerations(data)
     describeCredentials(data)
     describeConsumed(data)
+    describeSessions(data)
     describeChanges(data)
   })
 }
