@@ -290,6 +290,15 @@ describe('how much the guarded client lets itself be used (R-41, B050)', () => {
     expect(text(await get(32, 'other'))).toBe('failed: name_not_resolved')
   })
 
+  it('asks one host at most 6 times a minute for one caller, so that others still get through', async () => {
+    server.publish('/client', {})
+    const guarded = egress([PUBLIC])
+    const get = (caller: string) => guarded.get('https://client.example/client', { ...ASKED, caller })
+    for (let count = 0; count < 6; count += 1) expect((await get('one')).outcome).toBe('answered')
+    for (let count = 0; count < 20; count += 1) expect(text(await get('one'))).toBe('busy: too_many_for_caller')
+    expect((await get('other')).outcome).toBe('answered')
+  })
+
   it('does 32 things at once and says so to the next, until one is done', async () => {
     const release: (() => void)[] = []
     const resolve = () => new Promise<string[]>((done) => release.push(() => done([])))

@@ -38,17 +38,38 @@ describe('discovery documents', () => {
   })
 
   it('names a registration endpoint only where clients may register (RFC 8414 §2, D-33)', () => {
-    const open = authorizationServerMetadata(ISSUER, { scopes: ['mcp'], registration: true })
-    const closed = authorizationServerMetadata(ISSUER, { scopes: ['mcp'], registration: false })
+    const open = authorizationServerMetadata(ISSUER, { scopes: ['mcp'], registration: true, metadataDocuments: true })
+    const closed = authorizationServerMetadata(ISSUER, {
+      scopes: ['mcp'],
+      registration: false,
+      metadataDocuments: true,
+    })
     expect(open.registration_endpoint).toBe('https://gw.example/register')
     expect(closed).not.toHaveProperty('registration_endpoint')
     expect({ ...closed, registration_endpoint: open.registration_endpoint }).toEqual(open)
   })
 
+  it('says that clients may be named by metadata documents only where they may (D-31)', () => {
+    const options = { scopes: ['mcp'], registration: true }
+    const on = authorizationServerMetadata(ISSUER, { ...options, metadataDocuments: true })
+    const off = authorizationServerMetadata(ISSUER, { ...options, metadataDocuments: false })
+    expect(on.client_id_metadata_document_supported).toBe(true)
+    expect(off).not.toHaveProperty('client_id_metadata_document_supported')
+    expect({ ...off, client_id_metadata_document_supported: true }).toEqual(on)
+  })
+
+  it('names only asymmetric signatures for client assertions (RFC 8414 §2, T-05)', () => {
+    const document = authorizationServerMetadata(ISSUER, { scopes: [], registration: true, metadataDocuments: true })
+    expect(document.token_endpoint_auth_methods_supported).toContain('private_key_jwt')
+    const algorithms = document.token_endpoint_auth_signing_alg_values_supported
+    expect(algorithms).toEqual(expect.arrayContaining(['RS256', 'PS256', 'ES256', 'EdDSA']))
+    expect(String(algorithms)).not.toMatch(/HS|none/)
+  })
+
   it('leaves no list empty (RFC 9728 §2, RFC 8414 §2, D-12)', () => {
     const documents = [
       protectedResourceMetadata(ISSUER, ROUTE),
-      authorizationServerMetadata(ISSUER, { scopes: ['mcp'], registration: true }),
+      authorizationServerMetadata(ISSUER, { scopes: ['mcp'], registration: true, metadataDocuments: true }),
     ]
     for (const value of documents.flatMap((document) => Object.values(document)))
       if (Array.isArray(value)) expect(value).not.toHaveLength(0)
