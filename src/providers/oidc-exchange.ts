@@ -11,6 +11,7 @@ import {
   None,
 } from 'openid-client'
 import type { Secret } from '../domain/secret.ts'
+import { basicCredentials } from './basic-credentials.ts'
 import { readTokenHeader } from './id-token.ts'
 import { createKeyCache } from './oidc-keys.ts'
 import { checkEndpoints, createMetadataCache, isLoopback, type LoadedMetadata } from './oidc-metadata.ts'
@@ -36,9 +37,10 @@ export interface Exchange {
 export interface Exchanges {
   /**
    * `refresh` leaves an id_token in the answer alone: nobody needs it, and trouble with it must not cost the rotated
-   * refresh token that came along. Throws when the provider's metadata cannot be had.
+   * refresh token that came along. `revoke` asks the revocation endpoint, which answers no tokens. Throws when the
+   * provider's metadata cannot be had.
    */
-  open(purpose: 'sign-in' | 'refresh'): Promise<Exchange>
+  open(purpose: 'sign-in' | 'refresh' | 'revoke'): Promise<Exchange>
 }
 
 export interface ExchangeTools {
@@ -92,6 +94,7 @@ export function createExchanges(client: OidcClient, tools: ExchangeTools): Excha
       const ask: CustomFetch = async (url, options) => {
         if (url.endsWith(WELL_KNOWN)) return json(loaded.document)
         const send = () => fetchWhole(tools.fetch, url, options, deadline)
+        if (purpose === 'revoke') return send()
         if (options.method === 'POST') {
           const response = await send()
           answer = readTokenAnswer(response.status, await response.text(), tools.now())
@@ -114,7 +117,7 @@ export function createExchanges(client: OidcClient, tools: ExchangeTools): Excha
 }
 
 /** The members that openid-client has to judge; ours have been judged. */
-function libraryView(answer: TokenAnswer, purpose: 'sign-in' | 'refresh'): object {
+function libraryView(answer: TokenAnswer, purpose: 'sign-in' | 'refresh' | 'revoke'): object {
   const idToken = purpose === 'sign-in' ? answer.idToken : undefined
   return { access_token: answer.accessToken.reveal(), token_type: 'bearer', id_token: idToken }
 }
@@ -123,21 +126,13 @@ function json(body: string): Response {
   return new Response(body, { headers: { 'content-type': 'application/json' } })
 }
 
-/**
- * RFC 6749 §2.3.1: Basic unless the provider only takes the secret in the body. The form encoding is the one that leaves
- * `-`, `.` and `_` alone, because not every provider decodes what the RFC has it decode.
- */
+/** RFC 6749 §2.3.1: Basic unless the provider only takes the secret in the body. */
 function authenticate(clientSecret: Secret | undefined): ClientAuth {
   if (!clientSecret) return None()
   return (server, client, body, headers) => {
     const methods = server.token_endpoint_auth_methods_supported ?? ['client_secret_basic']
     if (!methods.includes('client_secret_basic') && methods.includes('client_secret_post'))
       return ClientSecretPost(clientSecret.reveal())(server, client, body, headers)
-    const pair = `${formEncode(client.client_id)}:${formEncode(clientSecret.reveal())}`
-    headers.set('authorization', `Basic ${Buffer.from(pair).toString('base64')}`)
+    headers.set('authorization', basicCredentials(client.client_id, clientSecret.reveal()))
   }
-}
-
-function formEncode(text: string): string {
-  return new URLSearchParams({ text }).toString().slice('text='.length)
 }

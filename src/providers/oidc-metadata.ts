@@ -64,9 +64,9 @@ export function isLoopback(url: URL): boolean {
  * (B128). Other public hosts are fine: large providers use several. Throws {@link ProviderTrouble} `misconfigured`.
  */
 export function checkEndpoints(issuer: URL, metadata: Readonly<ServerMetadata>): void {
-  const { authorization_endpoint, token_endpoint, jwks_uri, userinfo_endpoint } = metadata
-  const required = [authorization_endpoint, token_endpoint, jwks_uri]
-  const endpoints = userinfo_endpoint === undefined ? required : [...required, userinfo_endpoint]
+  const { authorization_endpoint, token_endpoint, jwks_uri, userinfo_endpoint, revocation_endpoint } = metadata
+  const optional = [userinfo_endpoint, revocation_endpoint].filter((endpoint) => endpoint !== undefined)
+  const endpoints = [authorization_endpoint, token_endpoint, jwks_uri, ...optional]
   if (!endpoints.every((endpoint) => isAcceptable(issuer, endpoint)))
     throw new ProviderTrouble('misconfigured', 'metadata_endpoint_refused')
 }

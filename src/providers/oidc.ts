@@ -7,12 +7,16 @@ import {
   randomNonce,
   randomPKCECodeVerifier,
   refreshTokenGrant,
+  tokenRevocation,
 } from 'openid-client'
+import type { RefreshRules, RequiredClaims, RevocationReach } from '../domain/provider-profile.ts'
+import { outcomeOfAuthorizationError } from './authorization-error.ts'
 import { checkIdToken } from './id-token.ts'
 import { createExchanges, type Exchange, type OidcClient } from './oidc-exchange.ts'
 import { type Claims, lacksClaims, readIdentity } from './oidc-identity.ts'
 import type { Provider, SignInOutcome } from './provider.ts'
 import { errorCode, type Fetch, ProviderTrouble } from './provider-http.ts'
+import { hasRequiredClaims } from './required-claims.ts'
 
 /** An OpenID Connect provider as gateway.yaml describes it. */
 export interface OidcOptions extends OidcClient {
@@ -25,6 +29,13 @@ export interface OidcOptions extends OidcClient {
    * default of ours out. Those of the protocol itself cannot be changed.
    */
   readonly authorizationParameters?: Readonly<Record<string, string>>
+  /** A claim that says instead of `email_verified` that the address can be relied on. */
+  readonly emailVerifiedClaim?: string
+  /** Claims of the id_token; whoever lacks one is denied. */
+  readonly requiredClaims?: RequiredClaims
+  readonly refresh?: RefreshRules
+  /** What giving tokens back ends; default `account`, because nothing else is promised (RFC 7009 §2.1). */
+  readonly revocationEnds?: RevocationReach
 }
 
 export interface OidcTools {
@@ -35,16 +46,6 @@ export interface OidcTools {
   /** For begin, finish or refresh as a whole; default 8000. */
   readonly timeoutMs?: number
 }
-
-/** What a user or a provider answers who does not want to (RFC 6749 §4.1.2.1, OpenID Connect Core §3.1.2.6). */
-const REFUSALS = new Set([
-  'access_denied',
-  'account_selection_required',
-  'consent_required',
-  'interaction_required',
-  'login_required',
-])
-const PASSING = new Set(['server_error', 'temporarily_unavailable'])
 
 /**
  * Sign-in at an OpenID Connect provider: code flow with our own PKCE and nonce, fresh for every sign-in (U-02).
@@ -61,6 +62,8 @@ export function createOidcProvider(options: OidcOptions, tools: OidcTools = {}):
   return {
     name: options.name,
     entry: 'redirect',
+    ...(options.refresh ? { refreshRules: options.refresh } : {}),
+    revocationEnds: options.revocationEnds ?? 'account',
 
     async begin(state, callbackUrl) {
       try {
@@ -92,8 +95,11 @@ export function createOidcProvider(options: OidcOptions, tools: OidcTools = {}):
         const { idToken = '', ...tokens } = exchange.answer()
         const claims: Claims = granted.claims() ?? {}
         checkIdToken(idToken, claims, options.clientId, tokens.accessToken.reveal())
+        if (!hasRequiredClaims(options.requiredClaims ?? {}, (claim) => claims[claim]))
+          return { outcome: 'denied', reason: 'required_claim_missing' }
         const sources = await gatherClaims(exchange, claims, options.groupsClaim)
-        const identity = readIdentity(options.name, sources, options.groupsClaim)
+        const vouched = sources.map((source) => withVerification(source, options.emailVerifiedClaim))
+        const identity = readIdentity(options.name, vouched, options.groupsClaim)
         if (!identity) return { outcome: 'refused', reason: 'subject_unusable' }
         return { outcome: 'signed-in', identity, tokens }
       } catch (error) {
@@ -111,6 +117,17 @@ export function createOidcProvider(options: OidcOptions, tools: OidcTools = {}):
       } catch (error) {
         const { effect, reason } = troubleOf(error)
         return { outcome: effect, reason }
+      }
+    },
+
+    async revoke({ accessToken, refreshToken }) {
+      try {
+        const { config } = await exchanges.open('revoke')
+        if (config.serverMetadata().revocation_endpoint === undefined) return
+        const hint = { token_type_hint: refreshToken ? 'refresh_token' : 'access_token' }
+        await tokenRevocation(config, (refreshToken ?? accessToken).reveal(), hint)
+      } catch {
+        // Nobody can do anything about a provider that does not take its tokens back.
       }
     },
   }
@@ -140,13 +157,15 @@ async function gatherClaims({ config, answer }: Exchange, claims: Claims, groups
 }
 
 function failedSignIn(error: unknown): SignInOutcome {
-  if (error instanceof AuthorizationResponseError) {
-    const reason = errorCode(error.error)
-    if (REFUSALS.has(reason)) return { outcome: 'denied', reason }
-    return { outcome: PASSING.has(reason) ? 'unavailable' : 'refused', reason }
-  }
+  if (error instanceof AuthorizationResponseError) return outcomeOfAuthorizationError(error.error)
   const { effect, reason } = troubleOf(error)
   return { outcome: effect === 'unavailable' ? 'unavailable' : 'refused', reason }
+}
+
+/** A provider with a claim of its own writes it as `true`, as 1 or as "1". */
+function withVerification(claims: Claims, claim: string | undefined): Claims {
+  if (claim === undefined || Object.hasOwn(claims, 'email_verified')) return claims
+  return { ...claims, email_verified: [true, 1, '1'].some((yes) => yes === claims[claim]) }
 }
 
 /** Our own verdict, however deep openid-client has wrapped it; else the constant code of its complaint. */

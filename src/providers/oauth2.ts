@@ -1,0 +1,132 @@
+import { createHash, randomBytes } from 'node:crypto'
+import type { OAuth2Profile } from '../domain/provider-profile.ts'
+import type { Secret } from '../domain/secret.ts'
+import { outcomeOfAuthorizationError } from './authorization-error.ts'
+import { readMappedIdentity } from './mapped-identity.ts'
+import { createOAuth2Requests } from './oauth2-requests.ts'
+import type { Provider, SignInOutcome } from './provider.ts'
+import { type Fetch, ProviderTrouble } from './provider-http.ts'
+
+/** A plain OAuth 2.0 provider, where the gateway is one pre-registered client. */
+export interface OAuth2Options extends OAuth2Profile {
+  readonly name: string
+  readonly clientId: string
+  readonly clientSecret?: Secret
+}
+
+export interface OAuth2Tools {
+  /** Default: the platform's. */
+  readonly fetch?: Fetch
+  /** ms since 1970. */
+  readonly now?: () => number
+  /** For finish, refresh or revoke as a whole; default 8000. */
+  readonly timeoutMs?: number
+}
+
+/**
+ * Sign-in at a provider without OpenID Connect: code flow (RFC 6749 §4.1) with our own PKCE where the provider knows it
+ * (U-02), and the user's identity from the provider's API. Everything in which providers differ is in `options`.
+ */
+export function createOauth2Provider(options: OAuth2Options, tools: OAuth2Tools = {}): Provider {
+  const requests = createOAuth2Requests(options, {
+    fetch: tools.fetch ?? fetch,
+    now: tools.now ?? Date.now,
+    timeoutMs: tools.timeoutMs ?? 8000,
+  })
+
+  return {
+    name: options.name,
+    entry: 'redirect',
+    refreshRules: options.refresh,
+
+    async begin(state, callbackUrl) {
+      const verifier = options.pkce ? randomBytes(32).toString('base64url') : undefined
+      const location = authorizationUrl(options, state, callbackUrl, verifier)
+      return { location, continuation: verifier === undefined ? {} : { code_verifier: verifier } }
+    },
+
+    async finish({ url, state, continuation }) {
+      const refusal = checkReturn(url, state)
+      if (refusal) return refusal
+      if (options.pkce && !continuation.code_verifier) return { outcome: 'refused', reason: 'continuation_incomplete' }
+      try {
+        const operation = requests.open()
+        const { tokens, members } = await operation.ask('code', {
+          grant_type: 'authorization_code',
+          code: url.searchParams.get('code') ?? '',
+          redirect_uri: url.origin + url.pathname,
+          ...(options.pkce ? { code_verifier: continuation.code_verifier } : {}),
+        })
+        const identity = await readMappedIdentity(options, tokens.accessToken, members, operation.send)
+        return { outcome: 'signed-in', identity, tokens }
+      } catch (error) {
+        const { effect, reason } = troubleOf(error)
+        if (reason === 'required_claim_missing') return { outcome: 'denied', reason }
+        return { outcome: effect === 'unavailable' ? 'unavailable' : 'refused', reason }
+      }
+    },
+
+    ...(options.refresh.issued === 'never'
+      ? {}
+      : {
+          async refresh(refreshToken) {
+            try {
+              const form = { grant_type: 'refresh_token', refresh_token: refreshToken.reveal() }
+              const { tokens } = await requests.open().ask('refresh', form)
+              // RFC 6749 §6: without a new refresh token the old one stays good.
+              return { outcome: 'refreshed', tokens: { refreshToken, ...tokens } }
+            } catch (error) {
+              const { effect, reason } = troubleOf(error)
+              return { outcome: effect, reason }
+            }
+          },
+        }),
+
+    ...(options.revocation === undefined
+      ? {}
+      : {
+          revocationEnds: options.revocation.ends,
+          async revoke(tokens) {
+            // Nobody can do anything about a provider that does not take its tokens back.
+            await requests.revoke(tokens).catch(() => undefined)
+          },
+        }),
+  }
+}
+
+function authorizationUrl(
+  options: OAuth2Options,
+  state: string,
+  callbackUrl: string,
+  verifier: string | undefined,
+): string {
+  const location = new URL(options.authorizationEndpoint)
+  const parameters = {
+    ...options.authorizationParameters,
+    [options.scopeParameter]: options.scopes.join(options.scopeSeparator),
+    response_type: 'code',
+    client_id: options.clientId,
+    redirect_uri: callbackUrl,
+    state,
+    ...(verifier === undefined
+      ? {}
+      : {
+          code_challenge: createHash('sha256').update(verifier).digest('base64url'),
+          code_challenge_method: 'S256',
+        }),
+  }
+  for (const [name, value] of Object.entries(parameters)) if (value !== '') location.searchParams.set(name, value)
+  return location.href
+}
+
+/** RFC 6749 §4.1.2: `state` and `code` once each, or `error`. Undefined when there is a code to exchange. */
+function checkReturn(url: URL, state: string): SignInOutcome | undefined {
+  const [states, codes, errors] = ['state', 'code', 'error'].map((name) => url.searchParams.getAll(name))
+  if (states?.length !== 1 || states[0] !== state) return { outcome: 'refused', reason: 'state_mismatch' }
+  if (errors && errors.length > 0) return outcomeOfAuthorizationError(errors.length === 1 ? errors[0] : undefined)
+  return codes?.length === 1 && codes[0] !== '' ? undefined : { outcome: 'refused', reason: 'code_missing' }
+}
+
+function troubleOf(error: unknown): ProviderTrouble {
+  return error instanceof ProviderTrouble ? error : new ProviderTrouble('misconfigured', 'unknown_error')
+}
