@@ -1,0 +1,225 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { hashPassword } from '../../src/domain/password-hash.ts'
+import { createBrowser, type Page } from '../fixtures/browser.ts'
+import { type SpawnedGateway, spawnTestGateway } from '../fixtures/gateway.ts'
+import {
+  authorizeUrl,
+  callRoute,
+  type KnownClient,
+  pkce,
+  redeem,
+  register,
+  type Tokens,
+  tokensOf,
+} from '../fixtures/oauth-requests.ts'
+import { type PlainServer, startPlainServer } from '../fixtures/plain-server.ts'
+
+const PATS = new Map([
+  ['ghp_alice_0123456789abcdef', 'alice-gh'],
+  ['ghp_alice_second_abcdef012345', 'alice-gh-2'],
+  ['ghp_bob_0123456789abcdef', 'bob-gh'],
+])
+/** Known to the API, refused by the MCP server. */
+const revoked = new Set<string>()
+
+describe('a route where every user brings their own token (U-15, S-11, B194)', () => {
+  let api: PlainServer
+  let server: PlainServer
+  let gateway: SpawnedGateway
+  let probed: string[] = []
+
+  beforeAll(async () => {
+    api = await startPlainServer((request, response) => {
+      const pat = request.headers.authorization?.replace('token ', '') ?? ''
+      probed.push(pat)
+      if (pat === 'ghp_forbidden_0123456789') return void response.writeHead(403).end('{}')
+      if (pat === 'ghp_outage_0123456789ab') return void response.writeHead(502).end('<html>')
+      const login = PATS.get(pat)
+      if (login === undefined) return void response.writeHead(401).end('{}')
+      response.writeHead(200, { 'content-type': 'application/json', 'x-oauth-scopes': 'repo, read:org' })
+      response.end(JSON.stringify({ login }))
+    })
+    server = await startPlainServer((request, response) => {
+      const pat = request.headers.authorization?.replace('Bearer ', '') ?? ''
+      if (!PATS.has(pat) || revoked.has(pat)) return void response.writeHead(401).end()
+      request.resume()
+      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ saw: pat }))
+    })
+    const credential = {
+      kind: 'user-pat',
+      label: 'GitHub personal access token',
+      create_url: 'https://github.com/settings/tokens',
+      probe: {
+        url: api.url,
+        headers: { Authorization: 'token {credential}' },
+        account: 'login',
+        scopes: 'header:x-oauth-scopes',
+      },
+    }
+    gateway = await spawnTestGateway({
+      providers: {
+        home: { type: 'password', users: { alice: await hashPassword('pw-alice'), bob: await hashPassword('pw-bob') } },
+      },
+      routes: { '/github': { upstream: server.url, sign_in: 'home', credential } },
+    })
+  })
+  afterAll(async () => {
+    await Promise.all([gateway?.close(), api?.close(), server?.close()])
+  })
+
+  const route = () => `${gateway.issuer}/github`
+
+  /** Up to the page that asks for the token. */
+  async function reachConnect(client: KnownClient, user: string) {
+    const { verifier, challenge } = pkce()
+    const browser = createBrowser({ stopAt: [client.redirectUri] })
+    const consent = await browser.get(
+      authorizeUrl(gateway.issuer, client, { code_challenge: challenge, resource: route() }),
+    )
+    const signIn = await browser.submit(consent.form(), { decision: 'approve' })
+    const page = await browser.submit(signIn.form(), { username: user, password: `pw-${user}` })
+    expect(page.url.pathname).toBe('/connect')
+    return { browser, page, verifier }
+  }
+
+  async function finish(client: KnownClient, verifier: string, end: Page): Promise<Tokens> {
+    expect(end.stopped).toBe(true)
+    const code = end.url.searchParams.get('code') ?? ''
+    return tokensOf(
+      client,
+      await redeem(gateway.issuer, { client, code, verifier, answer: end.url.searchParams, browser: createBrowser() }),
+    )
+  }
+
+  async function connectWith(client: KnownClient, user: string, pat: string): Promise<Tokens> {
+    const { browser, page, verifier } = await reachConnect(client, user)
+    return finish(client, verifier, await browser.submit(formWith(page, 'pat'), { pat, decision: 'connect' }))
+  }
+
+  async function reuse(client: KnownClient, user: string): Promise<Tokens> {
+    const { browser, page, verifier } = await reachConnect(client, user)
+    return finish(client, verifier, await browser.submit(formWith(page, 'reuse'), { decision: 'reuse' }))
+  }
+
+  const saw = async (tokens: Tokens) => (await callRoute(route(), tokens.accessToken)).json().saw
+
+  it('gives each user’s calls that user’s token, for two users and three clients (B190)', async () => {
+    const [one, two, three] = await Promise.all([
+      register(gateway.issuer),
+      register(gateway.issuer),
+      register(gateway.issuer),
+    ])
+    const alice = await connectWith(one, 'alice', 'ghp_alice_0123456789abcdef')
+    const bob = await connectWith(one, 'bob', 'ghp_bob_0123456789abcdef')
+    const aliceAgain = await reuse(two, 'alice')
+    const bobAgain = await reuse(three, 'bob')
+    for (const tokens of [alice, aliceAgain]) expect(await saw(tokens)).toBe('ghp_alice_0123456789abcdef')
+    for (const tokens of [bob, bobAgain]) expect(await saw(tokens)).toBe('ghp_bob_0123456789abcdef')
+  })
+
+  it('names the account on the page and never shows the token again (B194)', async () => {
+    const { page } = await reachConnect(await register(gateway.issuer), 'alice')
+    expect(page.body).toContain('alice-gh')
+    expect(page.body).toContain('repo, read:org')
+    expect(page.body).not.toContain('ghp_alice')
+  })
+
+  it.each([
+    ['one that the API does not know', 'ghp_unknown_0123456789', /mistyped/],
+    ['one that may not do this', 'ghp_forbidden_0123456789', /not allowed/],
+    ['one that cannot be tried now', 'ghp_outage_0123456789ab', /could not be tried/],
+    ['something that is no token', 'two words here', /does not look like a token/],
+  ])('keeps nothing of %s and says what is wrong', async (_what, pat, words) => {
+    const client = await register(gateway.issuer)
+    const { browser, page, verifier } = await reachConnect(client, 'bob')
+    const again = await browser.submit(formWith(page, 'pat'), { pat, decision: 'connect' })
+    expect(again.status).toBe(400)
+    expect(again.body).toMatch(words)
+    expect(again.body).not.toContain(pat)
+    const end = await browser.submit(formWith(again, 'reuse'), { decision: 'reuse' })
+    expect(await saw(await finish(client, verifier, end))).toBe('ghp_bob_0123456789abcdef')
+  })
+
+  it('replaces a token for all of the user’s clients and for nobody else', async () => {
+    const client = await register(gateway.issuer)
+    const before = await reuse(client, 'alice')
+    const bob = await reuse(client, 'bob')
+    const after = await connectWith(client, 'alice', 'ghp_alice_second_abcdef012345')
+    for (const tokens of [before, after]) expect(await saw(tokens)).toBe('ghp_alice_second_abcdef012345')
+    expect(await saw(bob)).toBe('ghp_bob_0123456789abcdef')
+  })
+
+  it('answers 502 for a token that its server refuses, never 401, and asks for a new one at the next sign-in (S-11)', async () => {
+    const client = await register(gateway.issuer)
+    const alice = await reuse(client, 'alice')
+    const bob = await reuse(client, 'bob')
+    revoked.add('ghp_alice_second_abcdef012345')
+    for (const _ of ['marked now', 'known from then on']) {
+      const refused = await callRoute(route(), alice.accessToken)
+      expect(refused.status).toBe(502)
+      expect(refused.json()).toMatchObject({
+        error: { message: expect.stringContaining('GitHub personal access token') },
+      })
+    }
+    expect(await saw(bob)).toBe('ghp_bob_0123456789abcdef')
+
+    const { browser, page, verifier } = await reachConnect(client, 'alice')
+    expect(page.body).toMatch(/does not work any more/)
+    expect(page.forms).toHaveLength(1)
+    const end = await browser.submit(page.form(), { pat: 'ghp_alice_0123456789abcdef', decision: 'connect' })
+    const fresh = await finish(client, verifier, end)
+    for (const tokens of [alice, fresh]) expect(await saw(tokens)).toBe('ghp_alice_0123456789abcdef')
+  })
+
+  it('ends with access_denied and keeps nothing when the user cancels (A-25)', async () => {
+    const client = await register(gateway.issuer)
+    const { browser, page } = await reachConnect(client, 'bob')
+    const end = await browser.submit(formWith(page, 'pat'), { decision: 'deny' })
+    expect(end.stopped).toBe(true)
+    expect(end.url.searchParams.get('error')).toBe('access_denied')
+    expect(end.url.searchParams.get('iss')).toBe(gateway.issuer)
+  })
+
+  it('serves the page to no other browser than the one that signed in (B101, B097)', async () => {
+    const { page, browser } = await reachConnect(await register(gateway.issuer), 'alice')
+    const stranger = createBrowser()
+    expect((await stranger.get(page.url)).status).toBe(400)
+    expect((await browser.get(page.url)).status).toBe(200)
+  })
+
+  it('tries a bounded number of tokens in one visit', async () => {
+    const { browser, page } = await reachConnect(await register(gateway.issuer), 'bob')
+    probed = []
+    let current = page
+    for (let attempt = 0; attempt < 12 && !current.stopped; attempt += 1) {
+      current = await browser.submit(formWith(current, 'pat'), {
+        pat: `ghp_guess_${attempt}_0123456789`,
+        decision: 'connect',
+      })
+    }
+    expect(current.url.searchParams.get('error')).toBe('access_denied')
+    expect(probed.length).toBe(8)
+  })
+
+  it('has no token in the database in the clear, nor in the log (U-10, B281)', () => {
+    const directory = dirname(gateway.databaseFile)
+    const files = readdirSync(directory).filter((name) => name.startsWith('gatehouse.db'))
+    expect(files).toContain('gatehouse.db')
+    for (const pat of PATS.keys()) {
+      for (const name of files) expect(readFileSync(`${directory}/${name}`).includes(pat)).toBe(false)
+      expect(gateway.output()).not.toContain(pat)
+    }
+    expect(gateway.output()).toContain('alice-gh')
+  })
+})
+
+/** The form that holds a field, or offers a decision. */
+function formWith(page: Page, name: 'pat' | 'reuse') {
+  const form = page.forms.find((candidate) =>
+    name === 'pat' ? candidate.names.includes('pat') : candidate.choices('decision').includes('reuse'),
+  )
+  if (!form) throw new Error(`no such form: ${page.status} ${page.body}`)
+  return form
+}
