@@ -1,5 +1,5 @@
 import { buildConnector, Client, type Dispatcher } from 'undici'
-import { isLoopbackAddress, isPublicAddress } from './address-guard.ts'
+import { isLoopbackAddress, isPublicAddress, networkOf } from './address-guard.ts'
 import { createFetchBudget } from './fetch-budget.ts'
 import { addressLiteral, type Resolve, resolveLocalName, resolvePublicName } from './resolve.ts'
 
@@ -88,10 +88,11 @@ export function createEgress(options: EgressOptions): Egress {
 
   /** Budgets keep third parties from being hammered through us; this computer is none. */
   function overspent(url: URL, caller: string | undefined): Fetched | undefined {
+    const party = caller === undefined ? undefined : networkOf(caller)
     const isAllowed =
-      caller === undefined ||
-      (budget.spend(`caller ${caller}`, PER_CALLER) &&
-        budget.spend(`caller ${caller} host ${url.hostname}`, PER_CALLER_AND_HOST))
+      party === undefined ||
+      (budget.spend(`caller ${party}`, PER_CALLER) &&
+        budget.spend(`caller ${party} host ${url.hostname}`, PER_CALLER_AND_HOST))
     if (!isAllowed) return { outcome: 'busy', reason: 'too_many_for_caller' }
     return budget.spend(`host ${url.hostname}`, PER_HOST) ? undefined : { outcome: 'busy', reason: 'too_many_to_host' }
   }

@@ -50,3 +50,72 @@ describe('audit.destination', () => {
     expect(problemOf(to(text)).path).toBe('audit.destination')
   })
 })
+
+describe('clients.metadata_documents', () => {
+  const documents = (text: string) => edit(['registration: open', `registration: open\n  metadata_documents: ${text}`])
+
+  it('is on for any public host unless the file says otherwise (R-30, R-46)', () => {
+    expect(configOf(edit()).clients.metadataDocuments).toEqual({ enabled: true, allowHosts: [] })
+    expect(configOf(documents('{ enabled: false }')).clients.metadataDocuments.enabled).toBe(false)
+    const hosts = ['claude.ai', 'app.example:8443', 'localhost', '127.0.0.1', '[::1]']
+    expect(configOf(documents(`{ allow_hosts: ${JSON.stringify(hosts)} }`)).clients.metadataDocuments).toEqual({
+      enabled: true,
+      allowHosts: hosts,
+    })
+  })
+
+  it.each([
+    'https://claude.ai',
+    'claude.ai/',
+    'CLAUDE.ai',
+    'claude.ai.',
+    '*.claude.ai',
+    'claude.ai:443',
+    '127.1',
+    'a b',
+    '',
+  ])('refuses %j as a host (X-13)', (host) => {
+    expect(problemOf(documents(`{ allow_hosts: [${JSON.stringify(host)}] }`)).path).toBe(
+      'clients.metadata_documents.allow_hosts[0]',
+    )
+  })
+})
+
+describe('declared clients with keys (R-60, T-05)', () => {
+  const JWK = { kty: 'EC', crv: 'P-256', x: 'x', y: 'y', kid: 'a' }
+  const declared = (members: Record<string, unknown>) => {
+    const client = { client_id: 'bot', redirect_uris: ['https://bot.example/cb'], ...members }
+    return edit(['static:', `static:\n    - ${JSON.stringify(client)}`])
+  }
+  const clientOf = (members: Record<string, unknown>) => configOf(declared(members)).clients.static[0]
+
+  it('take public keys, or the address where they are published', () => {
+    const method = { token_endpoint_auth_method: 'private_key_jwt' }
+    expect(clientOf({ ...method, jwks: { keys: [JWK] } })?.keys).toEqual({ kind: 'jwks', jwks: [JWK] })
+    const url = 'https://bot.example/jwks.json'
+    expect(clientOf({ ...method, jwks_uri: url })?.keys).toEqual({ kind: 'jwks_uri', url })
+  })
+
+  it.each<[string, Record<string, unknown>, string]>([
+    ['private_key_jwt without keys', { token_endpoint_auth_method: 'private_key_jwt' }, 'token_endpoint_auth_method'],
+    ['keys that nobody asks for', { jwks: { keys: [JWK] } }, 'jwks'],
+    [
+      'both kinds of keys',
+      { token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: [JWK] }, jwks_uri: 'https://bot.example/k' },
+      'jwks_uri',
+    ],
+    ['a private key', { token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: [{ ...JWK, d: 'd' }] } }, 'jwks'],
+    ['keys over http', { token_endpoint_auth_method: 'private_key_jwt', jwks_uri: 'http://bot.example/k' }, 'jwks_uri'],
+    [
+      'a secret besides keys',
+      {
+        token_endpoint_auth_method: 'private_key_jwt',
+        jwks: { keys: [JWK] },
+        client_secret: 'a-secret-of-32-characters-for-bots',
+      },
+      'client_secret',
+    ],
+  ])('refuse %s (X-13)', (_what, members, member) => {
+    expect(problemOf(declared(members)).path).toBe(`clients.static[0].${member}`)
+  })
+})

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { isLoopbackAddress, isPublicAddress } from '../../src/http/address-guard.ts'
+import { isLoopbackAddress, isPublicAddress, networkOf } from '../../src/http/address-guard.ts'
 
 const hex = (high: number, low: number) => ((high << 8) | low).toString(16)
 
@@ -117,4 +117,16 @@ describe('addresses that the gateway may fetch from (R-35, RFC 6890)', () => {
       Array(6).fill(false),
     )
   })
+})
+
+describe('who is behind an address', () => {
+  it.each([
+    ['192.0.2.7', '192.0.2.7'],
+    ['::ffff:192.0.2.7', '192.0.2.7'],
+    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
+    ['2001:0db8:1:2::9', '2001:db8:1:2::/64'],
+    ['2001:db8::1', '2001:db8:0:0::/64'],
+    ['fe80::1%eth0', 'fe80:0:0:0::/64'],
+    ['::1', '0:0:0:0::/64'],
+  ])('counts %s as %s', (address, network) => expect(networkOf(address)).toBe(network))
 })
