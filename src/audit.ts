@@ -77,6 +77,13 @@ export type AuditEvent = Circumstances &
         readonly reason: string
       }
     | {
+        readonly event: 'session_refused'
+        readonly grantId: string
+        readonly clientId: string
+        readonly routePath: string
+        readonly reason: 'unknown' | 'foreign' | 'without_session'
+      }
+    | {
         readonly event: 'audience_refused'
         readonly grantId: string
         readonly clientId: string
@@ -95,6 +102,7 @@ const REFUSALS: ReadonlySet<AuditEvent['event']> = new Set([
   'code_replayed',
   'refresh_token_reused',
   'audience_refused',
+  'session_refused',
   'credential_refused',
 ])
 

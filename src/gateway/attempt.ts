@@ -1,4 +1,4 @@
-import { type Exchange, type ForwardOutcome, failedBeforeAnswer, reasonOf } from './exchange.ts'
+import { type Exchange, type ForwardOutcome, failedBeforeAnswer, reasonOf, type ServerHeaders } from './exchange.ts'
 import type { OpenExchange, OpenExchanges } from './open-exchanges.ts'
 import { announcesMoreThan, BodyTooLargeError, streamedBody } from './request-body.ts'
 import { type ResponseWriter, responseWriter } from './response-writer.ts'
@@ -44,6 +44,7 @@ function start(
   let winding = false
   let controller: DispatchController | undefined
   let writer: ResponseWriter | undefined
+  let held: HeldAnswer | undefined
 
   if (exchange.body === 'stream' && bodyless) request.resume()
   const body = streams ? streamedBody(request, limits.maxBodyBytes) : undefined
@@ -69,6 +70,39 @@ function start(
     abandon({ kind: 'client_gone' })
   }
 
+  function begin(status: number, headers: ServerHeaders): void {
+    writer = responseWriter(request, response, { status, headers, extraHeaders: exchange.extraResponseHeaders })
+    if (writer.begun()) response.on('drain', () => controller?.resume())
+  }
+
+  function take(current: DispatchController, chunk: Buffer): void {
+    if (writer?.write(chunk) === false) current.pause()
+    if (winding && writer?.atEventBoundary()) entry.cut()
+  }
+
+  function finish(): void {
+    if (settled || !writer) return
+    writer.end()
+    settle({ kind: 'answered', status: response.statusCode, bytes: writer.bytes })
+  }
+
+  /** Keeps the answer back until `ready`. A server that closes its connection delivers what it had sent, paused or not. */
+  function hold(current: DispatchController, ready: Promise<void>, go: () => void): void {
+    const waiting: HeldAnswer = { chunks: [], complete: false }
+    held = waiting
+    current.pause()
+    ready
+      .then(() => {
+        held = undefined
+        if (settled) return
+        go()
+        for (const chunk of waiting.chunks) take(current, chunk)
+        if (waiting.complete) finish()
+        else if (!settled && !response.writableNeedDrain) current.resume()
+      })
+      .catch((error: Error) => abandon({ kind: 'not_admitted', reason: reasonOf(error) }))
+  }
+
   const entry: OpenExchange = {
     owner: exchange.owner,
     wind() {
@@ -91,23 +125,23 @@ function start(
       if (settled || controller) started.abort(new AbandonedError())
       else controller = started
     },
-    onResponseStart(_, status, headers) {
+    onResponseStart(current, status, headers) {
       if (status < 200) return
       if (status === 401) return abandon({ kind: 'credential_refused' })
       if (status >= 300 && status < 400 && status !== 304) {
         return abandon({ kind: 'redirected', status, location: headers.location?.toString() })
       }
-      writer = responseWriter(request, response, { status, headers, extraHeaders: exchange.extraResponseHeaders })
-      if (writer.begun()) response.on('drain', () => controller?.resume())
+      const admitted = exchange.admit?.(exchange, status, headers)
+      if (admitted) hold(current, admitted, () => begin(status, headers))
+      else begin(status, headers)
     },
     onResponseData(current, chunk) {
-      if (writer?.write(chunk) === false) current.pause()
-      if (winding && writer?.atEventBoundary()) entry.cut()
+      if (held) held.chunks.push(chunk)
+      else take(current, chunk)
     },
     onResponseEnd() {
-      if (settled || !writer) return
-      writer.end()
-      settle({ kind: 'answered', status: response.statusCode, bytes: writer.bytes })
+      if (held) held.complete = true
+      else finish()
     },
     onResponseError(_, error) {
       if (settled) return
@@ -137,6 +171,12 @@ function start(
     },
     handler,
   )
+}
+
+/** What came of an answer while it was kept back. */
+interface HeldAnswer {
+  readonly chunks: Buffer[]
+  complete: boolean
 }
 
 /** The reason for aborting an upstream request whose outcome is already known; nobody sees it. */

@@ -1,6 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { HeaderLines } from './headers.ts'
 
+/** What an MCP server answered, by lower-case name; they are the exchange's own and may be changed. */
+export type ServerHeaders = Record<string, string | string[] | undefined>
+
 /** One request on its way to an MCP server. */
 export interface Exchange {
   readonly request: IncomingMessage
@@ -17,6 +20,11 @@ export interface Exchange {
   readonly extraResponseHeaders: Readonly<Record<string, string>>
   /** Opaque; the forwarder's endStreams finds the exchange by it. */
   readonly owner?: string
+  /**
+   * Asked before the client sees anything of an answer other than 401 or a redirect; may take headers away. A promise
+   * holds the answer back until it settles, one that rejects for good.
+   */
+  readonly admit?: (exchange: Exchange, status: number, headers: ServerHeaders) => Promise<void> | undefined
 }
 
 /**
@@ -41,6 +49,8 @@ export type ForwardOutcome =
   | { readonly kind: 'redirected'; readonly status: number; readonly location: string | undefined }
   /** The streamed request body exceeded the limit; the rest is not read. */
   | { readonly kind: 'body_too_large' }
+  /** {@link Exchange.admit} rejected; the answer was thrown away. */
+  | { readonly kind: 'not_admitted'; readonly reason: string }
   /** The MCP server died in the middle of its answer; the client's connection was destroyed so that it notices (P-69). */
   | { readonly kind: 'broken_off'; readonly status: number; readonly bytes: number; readonly reason: string }
   /** Ended by us, by drain or endStreams. Unless `written`, the client still waits for an answer. */

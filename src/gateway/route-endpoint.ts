@@ -9,9 +9,10 @@ import type { Exchange, ForwardOutcome } from './exchange.ts'
 import type { Forwarder } from './forward.ts'
 import type { FreshCredentials } from './fresh-credential.ts'
 import type { Gateway } from './gateway.ts'
-import { upstreamHeaders } from './headers.ts'
+import { type HeaderLines, upstreamHeaders } from './headers.ts'
 import { injectedHeaders } from './injected-headers.ts'
 import { noteRefusedPat, patRefused, resolveCredential } from './resolve-credential.ts'
+import { createRouteSessions, type SessionVerdict } from './sessions.ts'
 import { readSmallBody } from './small-body.ts'
 
 /** What forwarding needs besides the gateway itself. */
@@ -25,10 +26,11 @@ const METHODS = ['GET', 'POST', 'DELETE']
 
 /**
  * One protected MCP server: every request is judged before a byte of it goes anywhere (Origin, preflight, token, method,
- * credential), then it is forwarded as a pure stream. Refusals never look like evidence of a protocol era.
+ * session, credential), then it is forwarded as a pure stream. Refusals never look like evidence of a protocol era.
  */
 export function routeEndpoint(gateway: Gateway, forwarding: Forwarding, route: Route) {
   const { crossOrigin } = forwarding
+  const sessions = createRouteSessions(gateway, route)
 
   return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const { origin } = request.headers
@@ -41,18 +43,23 @@ export function routeEndpoint(gateway: Gateway, forwarding: Forwarding, route: R
     const { access } = authenticated
     if (!METHODS.includes(request.method)) return refuse(request, reply, 'method_refused', WRONG_METHOD)
 
+    const judged = sessions.judge(request.raw, access.grant)
+    const session = typeof judged === 'string' ? judged : await judged
+    if (session === 'refused') return refuse(request, reply, 'session_refused', UNKNOWN_SESSION)
+
     const fresh = await resolveCredential(gateway, forwarding.credentials, route, access)
     if (!fresh.ok) return refuse(request, reply, fresh.reason, fresh.refusal)
     const body = await readSmallBody(request.raw)
     if (body === 'aborted') return reply.hijack()
 
-    return forwardWith(request, reply, access, fresh.value, body)
+    return forwardWith(request, reply, access, session, fresh.value, body)
   }
 
   async function forwardWith(
     request: FastifyRequest,
     reply: FastifyReply,
     access: OpenAccess,
+    session: SessionVerdict,
     credential: string | undefined,
     body: Exchange['body'],
   ): Promise<FastifyReply> {
@@ -67,9 +74,10 @@ export function routeEndpoint(gateway: Gateway, forwarding: Forwarding, route: R
       upstream: route.upstream,
       query: rawQuery(request.url),
       body,
-      headers: upstreamHeaders(request.headers, injected),
+      headers: headersOf(request, session, injected),
       extraResponseHeaders: ownHeaders(reply),
       owner: access.grant.id,
+      admit: sessions.admit,
     }
     reply.hijack()
     const outcome = await timed(route, () => forwarding.forwarder.forward(exchange))
@@ -79,7 +87,9 @@ export function routeEndpoint(gateway: Gateway, forwarding: Forwarding, route: R
       return settle(request, reply, outcome, patRefused(route.credential.label))
     }
     const renewed =
-      route.credential.kind === 'provider-token' && body !== 'stream' && (await renewedHeaders(request, access))
+      route.credential.kind === 'provider-token' &&
+      body !== 'stream' &&
+      (await renewedHeaders(request, session, access))
     if (!renewed) return settle(request, reply, outcome)
     return settle(
       request,
@@ -89,11 +99,15 @@ export function routeEndpoint(gateway: Gateway, forwarding: Forwarding, route: R
   }
 
   /** Headers with a newer credential after the server refused the one it got; nothing when there is none to be had. */
-  async function renewedHeaders(request: FastifyRequest, access: OpenAccess): Promise<Exchange['headers'] | undefined> {
+  async function renewedHeaders(
+    request: FastifyRequest,
+    session: SessionVerdict,
+    access: OpenAccess,
+  ): Promise<HeaderLines | undefined> {
     const renewed = await forwarding.credentials.afterRefusal(access)
     if (renewed.outcome !== 'fresh') return undefined
     const injected = injectedHeaders(route, access.identity, renewed.tokens.accessToken.reveal())
-    return injected && upstreamHeaders(request.headers, injected)
+    return injected && headersOf(request, session, injected)
   }
 
   async function timed(target: Route, forward: () => Promise<ForwardOutcome>): Promise<ForwardOutcome> {
@@ -138,6 +152,8 @@ function refusalFor(outcome: ForwardOutcome): RouteRefusal | undefined {
       return undefined
     case 'credential_refused':
       return { status: 502, message: 'the MCP server refused the credential that this gateway holds for you' }
+    case 'not_admitted':
+      return { status: 503, message: 'the gateway cannot note the session right now' }
     case 'unreachable':
       return { status: 502, message: 'the MCP server cannot be reached' }
     case 'timed_out':
@@ -149,6 +165,20 @@ function refusalFor(outcome: ForwardOutcome): RouteRefusal | undefined {
     case 'cut':
       return { status: 503, message: 'the gateway is shutting down or access has ended' }
   }
+}
+
+/** The headers towards the MCP server, without those of a session that is none of this request's. */
+function headersOf(
+  request: FastifyRequest,
+  session: SessionVerdict,
+  injected: Readonly<Record<string, string>>,
+): HeaderLines {
+  const headers = upstreamHeaders(request.headers, injected)
+  if (session === 'ignored') {
+    delete headers['mcp-session-id']
+    delete headers['last-event-id']
+  }
+  return headers
 }
 
 /** Headers that earlier steps put on the reply (CORS, request id), for the raw response. */
@@ -175,6 +205,8 @@ function writeRefusal(reply: FastifyReply, refusal: RouteRefusal): void {
   reply.raw.end(body)
 }
 
+/** MCP transports: the client then begins anew with `initialize`; 401 or 403 would make it sign in. */
+const UNKNOWN_SESSION: RouteRefusal = { status: 404, message: 'this session is not known here; initialize a new one' }
 const FOREIGN_ORIGIN: RouteRefusal = { status: 403, message: 'this web page may not call this server' }
 const WRONG_METHOD: RouteRefusal = {
   status: 405,
