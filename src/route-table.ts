@@ -3,7 +3,8 @@ import type { GatewayConfig } from './config/gateway-config.ts'
 import { authorizationServerMetadata, PROTECTED_RESOURCE_PATH, protectedResourceMetadata } from './domain/discovery.ts'
 import type { Gateway } from './gateway/gateway.ts'
 import { type Forwarding, routeEndpoint } from './gateway/route-endpoint.ts'
-import { documentEndpoint } from './http/discovery-reply.ts'
+import type { SigningKeys } from './gateway/signing-keys.ts'
+import { documentEndpoint, keysEndpoint } from './http/discovery-reply.ts'
 import { type Endpoint, mountEndpoint } from './http/endpoint-table.ts'
 import { acceptForms } from './http/form-body.ts'
 import { perMinute } from './http/rate-limit.ts'
@@ -23,6 +24,9 @@ import { revokeEndpoint } from './oauth/revoke.ts'
 import { signInEndpoint } from './oauth/sign-in.ts'
 import { tokenEndpoint } from './oauth/token.ts'
 
+/** Where MCP servers find the keys of our statements about users (RFC 7517 §5). */
+const JWKS_PATH = '/.well-known/jwks.json'
+
 /** Every path of the public listener, in order. Nothing else is served (DESIGN: HTTP surface). */
 export async function mountTable(
   app: FastifyInstance,
@@ -30,6 +34,7 @@ export async function mountTable(
   server: AuthorizationServer,
   gateway: Gateway,
   forwarding: Forwarding,
+  signingKeys: SigningKeys,
 ): Promise<void> {
   const { routes, publicUrl: issuer } = config
   const only = routes.length === 1 ? routes[0] : undefined
@@ -54,6 +59,16 @@ export async function mountTable(
     ...routes.map((route) =>
       metadata(`${PROTECTED_RESOURCE_PATH}${route.path}`, protectedResourceMetadata(issuer, route)),
     ),
+    ...(routes.some((route) => route.credential.kind === 'signed-jwt')
+      ? [
+          {
+            path: JWKS_PATH,
+            audience: 'client' as const,
+            crossOrigin: true as const,
+            handlers: { GET: keysEndpoint(signingKeys) },
+          },
+        ]
+      : []),
     // On a host with several routes the root document would name a resource that nobody asked about (RFC 9728 §3.3).
     ...(only ? [metadata(PROTECTED_RESOURCE_PATH, protectedResourceMetadata(issuer, only))] : []),
   ]

@@ -9,6 +9,8 @@ import { createForwarder } from './gateway/forward.ts'
 import { createFreshCredentials } from './gateway/fresh-credential.ts'
 import type { Gateway } from './gateway/gateway.ts'
 import type { Forwarding } from './gateway/route-endpoint.ts'
+import { createSignedJwt } from './gateway/signed-jwt.ts'
+import { createSigningKeys } from './gateway/signing-keys.ts'
 import { createBrowserProof } from './http/browser-proof.ts'
 import { createEgress } from './http/egress.ts'
 import { createRememberedConsent } from './http/remembered-consent.ts'
@@ -75,10 +77,12 @@ export async function startGateway(
       : { rememberedConsent: createRememberedConsent(vault.browserProofKeys, browserProof, rememberMs, now) }),
     ...(config.clients.registration === 'approved' ? { approvedRedirects: config.clients.approvedRedirects } : {}),
   }
+  const signingKeys = createSigningKeys(vault, store.rememberOnce, now)
   const gateway: Gateway = { ...shared, cache, logger }
   const forwarding: Forwarding = {
     crossOrigin: createCrossOrigin(config.publicUrl, config.allowedOrigins),
     forwarder,
+    signedJwt: createSignedJwt(config.publicUrl, signingKeys, now),
     credentials: createFreshCredentials(gateway, (grant) => credentialProvider(config, providers, grant.routePath)),
   }
   store.subscribe((change) => {
@@ -88,7 +92,7 @@ export async function startGateway(
   })
 
   const app = await createPublicListener(config, logger)
-  await mountTable(app, config, server, gateway, forwarding)
+  await mountTable(app, config, server, gateway, forwarding, signingKeys)
   let draining = false
   const operations = createOperationsListener({
     metrics,

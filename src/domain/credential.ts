@@ -6,6 +6,8 @@ export type CredentialRule =
   | { readonly kind: 'none' }
   | { readonly kind: 'static'; readonly value: Secret }
   | { readonly kind: 'provider-token'; readonly provider: string }
+  /** A short-lived JWT about the user, signed by the gateway. `audience` is what the server checks. */
+  | { readonly kind: 'signed-jwt'; readonly audience: string; readonly lifetimeMs: number }
   | {
       readonly kind: 'user-pat'
       /** What the token is called, such as `GitHub personal access token`. */

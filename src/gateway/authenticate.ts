@@ -34,6 +34,9 @@ export async function authenticate(gateway: Gateway, route: Route, request: Inco
   return { ok: true, access }
 }
 
+/** Kinds for which something of the user is stored; all others follow from configuration and identity. */
+const USER_CREDENTIALS: ReadonlySet<string> = new Set(['provider-token', 'user-pat'])
+
 /** The 401 for a token that is not, or no longer, good here (RFC 6750 §3.1). */
 export function invalidToken(gateway: Gateway, route: Route): RouteRefusal {
   const description = 'the access token is unknown or expired or revoked or meant for another server'
@@ -55,7 +58,7 @@ async function lookUp(gateway: Gateway, route: Route, hash: string): Promise<Ope
   }
   const identity = await openIdentity(gateway.vault, grant)
   if (!decide(route, identity).allowed) return undefined
-  if (route.credential.kind === 'none' || route.credential.kind === 'static') return { access, grant, identity }
+  if (!USER_CREDENTIALS.has(route.credential.kind)) return { access, grant, identity }
   if (route.credential.kind === 'user-pat') {
     if (!credential || credential.id !== grant.sharedCredentialId) return undefined
     const pat = await openPat(gateway.vault, credential.id, identity, route.path, credential.sealed)

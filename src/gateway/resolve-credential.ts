@@ -4,16 +4,23 @@ import type { OpenAccess } from './access-cache.ts'
 import { invalidToken } from './authenticate.ts'
 import type { FreshCredentials } from './fresh-credential.ts'
 import type { Gateway } from './gateway.ts'
+import type { SignedJwt } from './signed-jwt.ts'
 
 /** What to inject as `{credential}`, or why the request cannot be forwarded now. */
 export type ResolvedCredential =
   | { readonly ok: true; readonly value: string | undefined }
   | { readonly ok: false; readonly reason: string; readonly refusal: RouteRefusal }
 
+/** Where credentials come from that are not simply configured or stored. */
+export interface CredentialSources {
+  readonly credentials: FreshCredentials
+  readonly signedJwt: SignedJwt
+}
+
 /** The credential of this user for this route. Only what a new sign-in could mend is answered with a 401. */
 export async function resolveCredential(
   gateway: Gateway,
-  credentials: FreshCredentials,
+  { credentials, signedJwt }: CredentialSources,
   route: Route,
   access: OpenAccess,
 ): Promise<ResolvedCredential> {
@@ -23,6 +30,8 @@ export async function resolveCredential(
       return { ok: true, value: undefined }
     case 'static':
       return { ok: true, value: rule.value.reveal() }
+    case 'signed-jwt':
+      return { ok: true, value: await signedJwt(route, rule, access) }
     case 'user-pat':
       return usablePat(gateway, rule.label, access)
     case 'provider-token': {

@@ -7,19 +7,17 @@ import { authenticate } from './authenticate.ts'
 import { type CrossOrigin, isPreflight, preflightHeaders } from './cross-origin.ts'
 import type { Exchange, ForwardOutcome } from './exchange.ts'
 import type { Forwarder } from './forward.ts'
-import type { FreshCredentials } from './fresh-credential.ts'
 import type { Gateway } from './gateway.ts'
 import { type HeaderLines, upstreamHeaders } from './headers.ts'
 import { injectedHeaders } from './injected-headers.ts'
-import { noteRefusedPat, patRefused, resolveCredential } from './resolve-credential.ts'
+import { type CredentialSources, noteRefusedPat, patRefused, resolveCredential } from './resolve-credential.ts'
 import { createRouteSessions, type SessionVerdict } from './sessions.ts'
 import { readSmallBody } from './small-body.ts'
 
 /** What forwarding needs besides the gateway itself. */
-export interface Forwarding {
+export interface Forwarding extends CredentialSources {
   readonly crossOrigin: CrossOrigin
   readonly forwarder: Forwarder
-  readonly credentials: FreshCredentials
 }
 
 const METHODS = ['GET', 'POST', 'DELETE']
@@ -47,7 +45,7 @@ export function routeEndpoint(gateway: Gateway, forwarding: Forwarding, route: R
     const session = typeof judged === 'string' ? judged : await judged
     if (session === 'refused') return refuse(request, reply, 'session_refused', UNKNOWN_SESSION)
 
-    const fresh = await resolveCredential(gateway, forwarding.credentials, route, access)
+    const fresh = await resolveCredential(gateway, forwarding, route, access)
     if (!fresh.ok) return refuse(request, reply, fresh.reason, fresh.refusal)
     const body = await readSmallBody(request.raw)
     if (body === 'aborted') return reply.hijack()

@@ -129,6 +129,7 @@ function describeCredential(route: Route): string {
   const { kind } = route.credential
   if (kind === 'provider-token') return `your access token from ${route.credential.provider}`
   if (kind === 'user-pat') return `your own ${route.credential.label}, which you are asked for next`
+  if (kind === 'signed-jwt') return 'your name, e-mail address and groups, in a statement signed by this gateway'
   if (kind === 'static') return 'a shared credential that your administrator configured'
   return 'no credential'
 }
