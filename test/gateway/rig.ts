@@ -32,12 +32,13 @@ export interface RigOptions extends ForwarderOptions {
   readonly injected?: Readonly<Record<string, string>>
   readonly upstreamPath?: string
   readonly owner?: string
+  readonly admit?: NonNullable<Exchange['admit']>
   /** What the caller does with an outcome that left the client without an answer. Default: 502 with its kind. */
   readonly unanswered?: (outcome: ForwardOutcome, exchange: Exchange, forwarder: Forwarder) => Promise<ForwardOutcome>
 }
 
 const WITHOUT_ANSWER = new Set([
-  ...['credential_refused', 'unreachable', 'timed_out', 'redirected', 'body_too_large', 'cut'],
+  ...['credential_refused', 'unreachable', 'timed_out', 'redirected', 'body_too_large', 'cut', 'not_admitted'],
 ])
 
 const closers: (() => Promise<void> | void)[] = []
@@ -62,6 +63,7 @@ export async function startRig(options: RigOptions): Promise<Rig> {
       headers: upstreamHeaders(request.headers, options.injected ?? {}),
       extraResponseHeaders: { 'x-request-id': 'r1' },
       ...(options.owner !== undefined && { owner: options.owner }),
+      ...(options.admit && { admit: options.admit }),
     }
     let outcome = await forwarder.forward(exchange)
     if (options.unanswered) outcome = await options.unanswered(outcome, exchange, forwarder)
