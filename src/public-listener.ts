@@ -72,7 +72,11 @@ export async function createPublicListener(config: GatewayConfig, logger: Logger
     }
     if (request.routeOptions.config.audience !== 'mcp') request.log.info(line, 'request')
   })
-  app.setNotFoundHandler((_request, reply) => replyNotFound(reply))
+  app.setNotFoundHandler((request, reply) => {
+    // Web clients probe several well-known paths; without this they could not tell 404 from a broken connection.
+    if (request.url.startsWith('/.well-known/')) reply.header('access-control-allow-origin', '*')
+    return replyNotFound(reply)
+  })
   app.setErrorHandler<FastifyError>((error, request, reply) => answerFault(error, request, reply))
   await acceptCookies(app)
   await acceptRateLimits(app)

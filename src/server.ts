@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import { openAuditTrail } from './audit.ts'
+import { startCleanUp } from './clean-up.ts'
 import type { GatewayConfig, ListenAddress } from './config/gateway-config.ts'
 import { isLoopbackHost } from './config/network.ts'
 import { createAccessCache } from './gateway/access-cache.ts'
@@ -38,10 +39,6 @@ export interface RunningGateway {
 const CACHED_TOKENS = 10_000
 /** How long `close` waits for requests and streams before it cuts them. */
 const DRAIN_MS = 10_000
-const CLEAN_UP_EVERY_MS = 60_000
-const CLEAN_UP_ROWS = 500
-/** Clients that registered and never got a grant stay this long: many never register again (R-11). */
-const UNUSED_CLIENT_MS = 90 * 24 * 60 * 60 * 1000
 
 /**
  * Opens the database, wires everything and listens. Rejects with StoreRefused (the message says what to do), or with
@@ -52,10 +49,13 @@ export async function startGateway(
   { logger }: { readonly logger: Logger },
 ): Promise<RunningGateway> {
   for (const warning of config.warnings) logger.warn(warning)
-  const store = await openSqliteStore({ file: config.database.file })
+  const trail = await openAuditTrail(config.audit.destination, logger)
+  const store = await openSqliteStore({ file: config.database.file }).catch(async (error: unknown) => {
+    await trail.close()
+    throw error
+  })
   const vault = createVault(config.encryptionKeys)
   const metrics = createMetrics()
-  const trail = await openAuditTrail(config.audit.destination, logger)
   const { audit } = trail
   const providers = createProviders(config)
   const cache = createAccessCache(CACHED_TOKENS)
@@ -101,16 +101,11 @@ export async function startGateway(
       await store.ping()
     },
   })
-  const cleanUp = setInterval(() => {
-    store
-      .deleteExpired(now(), CLEAN_UP_ROWS, now() - UNUSED_CLIENT_MS)
-      .catch((error: unknown) => logger.warn({ err: error }, 'expired rows were not deleted'))
-  }, CLEAN_UP_EVERY_MS)
-  cleanUp.unref()
+  const stopCleanUp = startCleanUp(store, now, logger)
 
   async function close(): Promise<void> {
     draining = true
-    clearInterval(cleanUp)
+    stopCleanUp()
     const closed = app.close()
     await forwarder.drain(DRAIN_MS)
     const cut = setTimeout(() => app.server.closeAllConnections(), 1000)

@@ -1,0 +1,41 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Logger } from 'pino'
+import type { Store } from './storage/store.ts'
+
+const EVERY_MS = 60_000
+/** Rows of each kind in one step; small, because requests wait while a step runs. */
+const ROWS = 200
+/** Steps in a row, with a pause between them: more than a busy gateway can make expire in a minute. */
+const MAX_STEPS = 100
+const PAUSE_MS = 20
+/** Clients that registered and never got a grant stay this long: many never register again. */
+const UNUSED_CLIENT_MS = 90 * 24 * 60 * 60 * 1000
+
+/** Deletes what has ended, once a minute and in small steps. Returns the way to stop it. */
+export function startCleanUp(store: Store, now: () => number, logger: Logger): () => void {
+  let stopped = false
+  let running = false
+
+  async function cleanUp(): Promise<void> {
+    if (running) return
+    running = true
+    try {
+      for (let step = 0; step < MAX_STEPS && !stopped; step += 1) {
+        const deleted = await store.deleteExpired(now(), ROWS, now() - UNUSED_CLIENT_MS)
+        if (deleted < ROWS) return
+        await sleep(PAUSE_MS)
+      }
+    } catch (error) {
+      if (!stopped) logger.warn({ err: error }, 'expired rows were not deleted')
+    } finally {
+      running = false
+    }
+  }
+
+  const timer = setInterval(() => void cleanUp(), EVERY_MS)
+  timer.unref()
+  return () => {
+    stopped = true
+    clearInterval(timer)
+  }
+}
