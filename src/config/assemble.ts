@@ -40,6 +40,9 @@ export function assemble(parsed: ParsedGateway): GatewayConfig {
       registrations: parsed.limits.registrations,
       pages: parsed.limits.pages,
       tokenRequests: parsed.limits.token_requests,
+      concurrentPerGrant: parsed.limits.concurrent_per_grant,
+      concurrentPerRoute: parsed.limits.concurrent_per_route,
+      bodyBytes: parsed.limits.body_bytes,
     },
     tokens: {
       accessTtlMs: parsed.tokens.access_ttl,
@@ -70,6 +73,8 @@ function toRoute(publicUrl: string, path: string, parsed: ParsedRoute): Route {
     resource: publicUrl + path,
     title: parsed.title ?? path.slice(1),
     upstream: parsed.upstream,
+    ...(parsed.transport === 'sse' ? { transport: 'sse' } : {}),
+    ...(parsed.keep_alive === undefined ? {} : { keepAliveMs: parsed.keep_alive }),
     signIn: parsed.sign_in,
     ...(parsed.allow ? { allow: toAllow(parsed.allow) } : {}),
     credential: toCredential(parsed),

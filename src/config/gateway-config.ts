@@ -32,13 +32,25 @@ export interface GatewayConfig {
     readonly refreshTtlMs: number
     readonly refreshGraceMs: number
   }
-  /** Requests a minute from one address, for each kind of endpoint. */
-  readonly limits: { readonly registrations: number; readonly pages: number; readonly tokenRequests: number }
+  readonly limits: LimitsConfig
   /** How long an approval may be remembered; absent: every authorization asks. */
   readonly consent: { readonly rememberMs?: number }
   readonly audit: { readonly destination: { readonly kind: 'log' } | { readonly kind: 'file'; readonly file: string } }
   /** What is allowed but deserves a line in the log at start. */
   readonly warnings: readonly string[]
+}
+
+/** What one caller may use up. */
+export interface LimitsConfig {
+  /** A minute, from one address, as are `pages` and `tokenRequests`. */
+  readonly registrations: number
+  readonly pages: number
+  readonly tokenRequests: number
+  /** Requests and streams that are open at once. */
+  readonly concurrentPerGrant: number
+  readonly concurrentPerRoute: number
+  /** The largest request to an MCP server, in bytes. */
+  readonly bodyBytes: number
 }
 
 export interface ListenAddress {

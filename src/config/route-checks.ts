@@ -23,6 +23,7 @@ export function checkRoutes(root: unknown): PlacedFault[] {
       ...(isTwin
         ? [{ path: at, problem: 'differs from another route only in upper and lower case', fix: 'rename one' }]
         : []),
+      ...checkMessages(root, path, folded),
       ...checkSignIn(root, at),
       ...checkAllow(root, at),
       ...checkLoop(root, at),
@@ -46,6 +47,20 @@ export function checkRoutePath(path: string): Fault | undefined {
   return OWN_SEGMENTS.has(segments[0]?.toLowerCase() ?? '')
     ? { problem: "stands at or below one of the gateway's own endpoints", fix: 'choose another first segment' }
     : undefined
+}
+
+/** A route of the old transport has a second path, where clients post their messages (P-101). */
+function checkMessages(root: unknown, path: string, folded: readonly string[]): PlacedFault[] {
+  if (valueAt(root, ['routes', path, 'transport']) !== 'sse') return []
+  return folded.includes(`${path}/messages`.toLowerCase())
+    ? [
+        {
+          path: ['routes', path, 'transport'],
+          problem: `needs ${path}/messages, which is another route`,
+          fix: 'rename one of the two routes',
+        },
+      ]
+    : []
 }
 
 function checkSignIn(root: unknown, route: ConfigPath): PlacedFault[] {

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { parseHeaderTemplate } from '../domain/header-template.ts'
 import { ok } from '../domain/result.ts'
 import { fault } from './fault.ts'
-import { matching, secret, text } from './text-schema.ts'
+import { duration, matching, secret, text } from './text-schema.ts'
 import { parseLink, parseProbe, parseUpstream } from './web-address.ts'
 
 const DOMAIN = /^(?=.{1,253}$)[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$/
@@ -107,6 +107,19 @@ export const RouteSchema = z.strictObject({
     description: 'Where the MCP server is; requests go to exactly this address.',
     examples: ['http://127.0.0.1:8082/mcp'],
   }),
+  transport: z
+    .enum(['streamable-http', 'sse'])
+    .meta({
+      description: 'sse: upstream is the stream endpoint of a server of the old HTTP+SSE transport (2024-11-05).',
+      examples: ['streamable-http'],
+    })
+    .prefault('streamable-http'),
+  keep_alive: duration('1h')
+    .meta({
+      description: 'After so long a silence an event stream gets a comment, for clients and proxies that give up.',
+      examples: ['25s'],
+    })
+    .optional(),
   sign_in: z.string().meta({ description: 'The provider where users sign in.', examples: ['corp'] }),
   title: matching(
     /^[^\s\p{C}](?:[^\p{C}]{0,98}[^\s\p{C}])?$/u,

@@ -62,10 +62,26 @@ const perMinute = (description: string, normally: number) =>
     .meta({ description, examples: [normally] })
     .prefault(normally)
 
+const atOnce = (whose: string, normally: number) =>
+  z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .meta({ description: `Requests and streams that are open at once under ${whose}.`, examples: [normally] })
+    .prefault(normally)
+
 const LimitsSchema = z.strictObject({
-  registrations: perMinute('POST /register and the management of clients.', 600),
-  pages: perMinute('/authorize, /consent and /callback.', 600),
-  token_requests: perMinute('/token, /revoke and /introspect.', 6000),
+  registrations: perMinute('A minute, from one address: POST /register and the management of clients.', 600),
+  pages: perMinute('A minute, from one address: /authorize, /consent and /callback.', 600),
+  token_requests: perMinute('A minute, from one address: /token, /revoke and /introspect.', 6000),
+  concurrent_per_grant: atOnce('one authorization: one user with one client', 1000),
+  concurrent_per_route: atOnce('one route', 10_000),
+  body_bytes: z
+    .int()
+    .min(64 * 1024)
+    .max(1024 * 1024 * 1024)
+    .meta({ description: 'The largest request to an MCP server, in bytes; 65536 at least.', examples: [33_554_432] })
+    .prefault(33_554_432),
 })
 
 /** gateway.yaml, shape and values: the one source of the checks, of the types and of config/gateway.schema.json. */
@@ -129,7 +145,7 @@ export const GatewaySchema = z
       .prefault({}),
     limits: LimitsSchema.meta({
       description:
-        'Requests a minute from one address. Behind a proxy, set trusted_proxies, or all users count as one.',
+        'What one caller may use up. The first three are requests a minute from one address: behind a proxy, set trusted_proxies, or all users count as one.',
     }).prefault({}),
     audit: z
       .strictObject({

@@ -11,6 +11,10 @@ export interface Route {
   /** Shown to people and as `resource_name`. */
   readonly title: string
   readonly upstream: URL
+  /** `sse`: the upstream is the stream endpoint of the transport of 2024-11-05. Absent: streamable HTTP, any revision. */
+  readonly transport?: 'sse'
+  /** After so many ms of silence an event stream gets a comment. Absent: nothing is ever added to a stream. */
+  readonly keepAliveMs?: number
   /** Name of the provider where users sign in. */
   readonly signIn: string
   /** Absent: everybody who can sign in. */

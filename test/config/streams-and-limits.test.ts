@@ -1,0 +1,60 @@
+import { describe, expect, it } from 'vitest'
+import { BASE, configOf, problemsOf } from './base.ts'
+
+/** The base file with lines below the route /notes. */
+function notes(lines: string): string {
+  return BASE.replace('  /notes:\n', `  /notes:\n    ${lines}\n`)
+}
+
+describe('what a route says about its streams', () => {
+  it('is nothing by default: streamable HTTP, and nothing is ever added to a stream (P-62)', () => {
+    for (const route of configOf(BASE).routes) {
+      expect(route).not.toHaveProperty('transport')
+      expect(route).not.toHaveProperty('keepAliveMs')
+    }
+  })
+
+  it('is a duration of silence before a comment, and the old transport (P-62, P-100)', () => {
+    const [, , route] = configOf(notes('keep_alive: 25s\n    transport: sse')).routes
+    expect(route).toMatchObject({ path: '/notes', keepAliveMs: 25_000, transport: 'sse' })
+    expect(configOf(notes('transport: streamable-http')).routes[2]).not.toHaveProperty('transport')
+  })
+
+  it.each(['keep_alive: 0s', 'keep_alive: 2h', 'keep_alive: 25', 'transport: websocket'])('refuses %s', (line) => {
+    const [key] = line.split(':')
+    expect(problemsOf(notes(line))).toMatchObject([{ path: `routes./notes.${key}` }])
+  })
+
+  it('cannot take the path of another route for the messages of the old transport (P-101)', () => {
+    const clash = notes('transport: sse').replace('  /wiki:', '  /notes/Messages:')
+    expect(problemsOf(clash)).toMatchObject([{ path: 'routes./notes.transport' }])
+    expect(configOf(BASE.replace('  /wiki:', '  /notes/Messages:')).routes).toHaveLength(3)
+  })
+})
+
+describe('limits on what one caller may use up', () => {
+  it('are generous by default (P-20, P-64)', () => {
+    expect(configOf(BASE).limits).toMatchObject({
+      concurrentPerGrant: 1000,
+      concurrentPerRoute: 10_000,
+      bodyBytes: 32 * 1024 * 1024,
+    })
+  })
+
+  it('can be set', () => {
+    const limits = 'limits: { concurrent_per_grant: 8, concurrent_per_route: 64, body_bytes: 65536 }\n'
+    expect(configOf(BASE + limits).limits).toMatchObject({
+      concurrentPerGrant: 8,
+      concurrentPerRoute: 64,
+      bodyBytes: 65_536,
+    })
+  })
+
+  it.each([
+    ...['concurrent_per_grant: 0', 'concurrent_per_route: 1.5', 'concurrent_per_grant: many', 'body_bytes: 65535'],
+    'body_bytes: 10MB',
+  ])('refuse %s', (line) => {
+    const [key] = line.split(':')
+    expect(problemsOf(`${BASE}limits: { ${line} }\n`)).toMatchObject([{ path: `limits.${key}` }])
+  })
+})
