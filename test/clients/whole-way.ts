@@ -6,6 +6,7 @@ import { startTestGateway } from '../fixtures/gateway.ts'
 import { type IdentityProvider, startIdentityProvider } from '../fixtures/identity-provider.ts'
 import { type McpServerProcess, startEverything, startProviderTokenServer } from '../fixtures/mcp-servers.ts'
 import { installMovableClock, type MovableClock } from '../fixtures/movable-clock.ts'
+import { oidcProviders } from '../fixtures/provider-gateway.ts'
 import { startRecorder } from '../fixtures/recorder.ts'
 import type { ConnectedClient, ConnectSdk } from '../fixtures/sdk-clients.ts'
 import { createSignInProvider } from '../fixtures/sign-in-provider.ts'
@@ -81,15 +82,7 @@ export function describeWholeWay(name: string, tested: TestedClient): void {
       const recorder = kept(await startRecorder(server.url))
       const gateway = kept(
         await startTestGateway({
-          providers: {
-            corp: {
-              type: 'oidc',
-              issuer: provider.issuer,
-              client_id: provider.clientId,
-              client_secret: provider.clientSecret,
-              scopes: ['openid', 'email', 'profile', 'offline_access'],
-            },
-          },
+          providers: oidcProviders(provider),
           routes: { '/mcp': { upstream: recorder.url, sign_in: 'corp', credential } },
           tokens: { access_ttl: `${GATEWAY_TTL_MS / 1000}s` },
         }),

@@ -58,7 +58,10 @@ async function held(init: RequestInit = {}) {
   leaving.push(controller)
   const answered = callMcp(resource, token, { signal: controller.signal, ...init })
   answered.catch(() => undefined)
-  const { request, response } = await arrived.promise
+  const { request, response } = await Promise.race([
+    arrived.promise,
+    answered.then(({ status }) => Promise.reject(new Error(`answered ${status} without the server`))),
+  ])
   return { answered, request, response, leave: () => controller.abort() }
 }
 
@@ -125,6 +128,8 @@ describe('headers', () => {
       'x-gatehouse-user': 'lie',
       'remote-user': 'lie',
     }
+    answer = (_, response) => response.setHeader('mcp-session-id', 's1').end('{}')
+    expect((await callMcp(resource, token)).status).toBe(200)
     const honest = { 'mcp-protocol-version': '2025-11-25', 'mcp-session-id': 's1', 'x-custom': 'kept' }
     const { answered, request, response } = await held({ headers: { ...lies, ...honest } })
     response.end('{}')

@@ -21,13 +21,17 @@ let tokens: TokenAnswer
 let resource: string
 /** What the MCP server got as `Authorization`. */
 let credentials: (string | undefined)[]
+/** What it answers 401 to. */
+let refused: Set<string | undefined>
 
 beforeEach(async () => {
   clock = installMovableClock()
   credentials = []
+  refused = new Set()
   provider = await startIdentityProvider({ accessTokenTtlSeconds: PROVIDER_TTL_MS / 1000 })
   server = await startPlainServer((request, response) => {
     credentials.push(request.headers.authorization)
+    if (refused.has(request.headers.authorization)) return void response.writeHead(401).end()
     if (request.headers['x-hold'] === undefined) response.end('{}')
   })
   gateway = await startProviderGateway(provider, server.url)
@@ -84,6 +88,27 @@ describe('an expired provider token', () => {
     // The provider would end everything if the first refresh token were presented again.
     expect((await callMcp(resource, (await client.refresh(tokens.refresh_token)).access_token)).status).toBe(200)
     expect(provider.refreshes()).toBe(2)
+  })
+})
+
+describe('a token that the MCP server refuses although it should still live', () => {
+  it('is refreshed once, and the call is answered as if nothing had happened (S-09)', async () => {
+    expect((await call()).status).toBe(200)
+    refused.add(credentials[0])
+    clock.advance(60_000)
+    expect((await call()).status).toBe(200)
+    expect(provider.refreshes()).toBe(1)
+    expect(new Set(credentials).size).toBe(2)
+    expect(credentials).toHaveLength(3)
+  })
+
+  it('is 502 when it has only just been issued, without a refresh and never 401 (S-09, S-11)', async () => {
+    expect((await call()).status).toBe(200)
+    refused.add(credentials[0])
+    const answer = await call()
+    expect(answer.status).toBe(502)
+    expect(answer.headers.get('www-authenticate')).toBeNull()
+    expect(provider.refreshes()).toBe(0)
   })
 })
 
