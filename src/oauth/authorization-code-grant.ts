@@ -7,6 +7,7 @@ import { hashToken, looksLikeToken, refreshToken } from '../domain/token.ts'
 import type { FoundCode } from '../storage/store.ts'
 import { openIdentity } from '../vault.ts'
 import type { AuthorizationServer } from './authorization-server.ts'
+import { endGrant } from './end-grant.ts'
 import { accessFor, checkResource } from './issue-access.ts'
 import type { IssuedTokens, TokenRequest } from './token.ts'
 
@@ -35,7 +36,7 @@ export async function authorizationCodeGrant(
   const about = { client: auditedClient(request.client), routePath: grant.routePath, grantId: grant.id }
   const redeemed = await server.store.redeemCode(code.hash, access.row, server.now())
   if (redeemed.outcome === 'replayed' && redeemed.redeemedAt <= request.receivedAt) {
-    await server.store.revokeGrant(grant.id)
+    await endGrant(server, grant)
     server.audit({ event: 'code_replayed', ...request.circumstances, ...about })
   }
   if (redeemed.outcome !== 'redeemed') return fail(INVALID)

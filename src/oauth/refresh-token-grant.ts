@@ -8,6 +8,7 @@ import { narrowScopes } from '../domain/scope.ts'
 import { refreshToken, verifyRefreshToken } from '../domain/token.ts'
 import { openIdentity } from '../vault.ts'
 import type { AuthorizationServer } from './authorization-server.ts'
+import { endGrant } from './end-grant.ts'
 import { accessFor, checkResource } from './issue-access.ts'
 import type { IssuedTokens, TokenRequest } from './token.ts'
 
@@ -43,7 +44,7 @@ export async function refreshTokenGrant(
   const outcome = await server.store.advanceGeneration(grant.id, claim.generation, access.row, now, refreshGraceMs)
   const about = { client: auditedClient(request.client), routePath: grant.routePath, grantId: grant.id }
   if (outcome === 'reused') {
-    await server.store.revokeGrant(grant.id)
+    await endGrant(server, grant)
     server.audit({ event: 'refresh_token_reused', ...request.circumstances, ...about })
   }
   if (outcome !== 'rotated' && outcome !== 'retried') return fail(INVALID)

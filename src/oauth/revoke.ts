@@ -7,6 +7,7 @@ import { hashToken, looksLikeToken, verifyRefreshToken } from '../domain/token.t
 import { replyOAuthError } from '../http/error-reply.ts'
 import { type AuthorizationServer, circumstances } from './authorization-server.ts'
 import { authenticateClient } from './client.ts'
+import { endGrant } from './end-grant.ts'
 import { readForm } from './token.ts'
 
 /**
@@ -49,7 +50,7 @@ async function revokeGrant(
   const claim = verifyRefreshToken(server.vault.refreshMacKeys, token)
   const grant = claim && (await server.store.findGrant(claim.grantId))
   if (grant?.clientId !== client.clientId) return
-  if (await server.store.revokeGrant(grant.id)) {
+  if (await endGrant(server, grant)) {
     const { id: grantId, clientId, routePath } = grant
     server.audit({ event: 'grant_revoked', ...circumstances(request), grantId, clientId, routePath, reason: 'client' })
   }

@@ -1,0 +1,25 @@
+import type { Grant } from '../domain/grant.ts'
+import type { CredentialRow } from '../storage/store.ts'
+import { openTokens } from '../vault.ts'
+import type { AuthorizationServer } from './authorization-server.ts'
+
+/**
+ * Ends a grant, at once and for good; then gives its provider tokens back where that ends nothing else (RFC 7009, V-03).
+ * Resolves to true for the caller that ended it. Rejects with StoreUnavailable; the provider's answer is not waited for.
+ */
+export async function endGrant(server: AuthorizationServer, grant: Grant): Promise<boolean> {
+  const row = await server.store.findCredential(grant.id)
+  const ended = await server.store.revokeGrant(grant.id)
+  // What fails here leaves a token to run out by itself; the grant has ended either way.
+  if (ended && row?.state === 'live') void giveBack(server, grant, row).catch(() => {})
+  return ended
+}
+
+async function giveBack(server: AuthorizationServer, grant: Grant, row: CredentialRow): Promise<void> {
+  const rule = server.routes.find((route) => route.path === grant.routePath)?.credential
+  const provider = rule?.kind === 'provider-token' ? server.providers.get(rule.provider) : undefined
+  // Some providers end everything that the user ever allowed us; other grants of theirs would go with it (C23).
+  if (!provider?.revoke || provider.revocationEnds !== 'tokens') return
+  const owner = { id: row.id, grantId: grant.id, routePath: grant.routePath }
+  await provider.revoke(await openTokens(server.vault, owner, row.sealed))
+}
