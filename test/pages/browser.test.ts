@@ -10,6 +10,7 @@ import * as models from './models.ts'
 const PAGES: Readonly<Record<string, HtmlDocument>> = {
   '/consent-web': consentPage(models.webConsent),
   '/consent-loopback': consentPage(models.loopbackConsent),
+  '/consent-document': consentPage(models.documentConsent),
   '/consent-choice': consentPage(models.choiceConsent),
   '/sign-in': signInPage(models.signIn),
   '/sign-in-failed': signInPage(models.failedSignIn),

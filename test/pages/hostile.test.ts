@@ -9,6 +9,7 @@ type Node = DefaultTreeAdapterTypes.Node
 const PAGES = {
   'consent for a website': () => plant(models.webConsent, consentPage),
   'consent for a program on this computer': () => plant(models.loopbackConsent, consentPage),
+  'consent for a client that a website describes': () => plant(models.documentConsent, consentPage),
   'consent with a choice of routes': () => plant(models.choiceConsent, consentPage),
   'sign-in': () => plant(models.failedSignIn, signInPage),
   'error with a link': () => plant(models.interstitialError, errorPage),

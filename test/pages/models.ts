@@ -40,6 +40,17 @@ export const loopbackConsent: ConsentModel = {
   redirect: { kind: 'loopback', host: 'localhost', uri: 'http://localhost:33418/callback' },
 }
 
+/** A command-line program that is named by the document that a website publishes. */
+export const documentConsent: ConsentModel = {
+  ...loopbackConsent,
+  client: {
+    name: 'Claude Code',
+    id: 'https://claude.ai/oauth/claude-code-client-metadata',
+    origin: 'metadata-document',
+    host: 'claude.ai',
+  },
+}
+
 /** A desktop app that the operator declared leaves the route open. */
 export const choiceConsent: ConsentModel = {
   ...webConsent,

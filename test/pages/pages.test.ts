@@ -10,6 +10,7 @@ type Node = DefaultTreeAdapterTypes.Node
 const PAGES = {
   'consent for a website': consentPage(models.webConsent),
   'consent for a program on this computer': consentPage(models.loopbackConsent),
+  'consent for a client that a website describes': consentPage(models.documentConsent),
   'consent with a choice of routes': consentPage(models.choiceConsent),
   'sign-in': signInPage(models.signIn),
   'failed sign-in': signInPage(models.failedSignIn),
@@ -114,6 +115,16 @@ describe('the consent page', () => {
     expect(PAGES['consent with a choice of routes']).not.toContain('Nobody has checked')
     expect(registered).toContain('Nobody has checked')
     expect(registered).not.toContain('Set up here by your administrator')
+  })
+
+  it('puts the website that describes a client before the name that it gives itself (R-44)', () => {
+    const shown = text(one(parse(PAGES['consent for a client that a website describes']), 'main'))
+    const [host, name] = [shown.indexOf('claude.ai'), shown.indexOf('Claude Code')]
+    expect(host).toBeGreaterThan(0)
+    expect(name).toBeGreaterThan(host)
+    expect(shown).toContain('Nobody has checked the name.')
+    expect(shown).toContain('Any program on this computer could be asking.')
+    expect(PAGES['consent for a program on this computer']).not.toContain('Published by')
   })
 
   it('is one form with deny before approve, so that the Enter key never approves', () => {
