@@ -4,7 +4,8 @@ import { parseHeaderTemplate } from '../domain/header-template.ts'
 import type { AllowRule } from '../domain/policy.ts'
 import type { Route } from '../domain/route.ts'
 import { DEFAULT_SCOPE } from '../domain/scope.ts'
-import type { GatewayConfig, ProviderConfig, StaticClientConfig } from './gateway-config.ts'
+import { toProvider } from './assemble-provider.ts'
+import type { GatewayConfig, StaticClientConfig } from './gateway-config.ts'
 import { isPrivateHost } from './network.ts'
 import type { ParsedGateway } from './schema.ts'
 
@@ -54,19 +55,6 @@ export function assemble(parsed: ParsedGateway): GatewayConfig {
   }
 }
 
-function toProvider(name: string, parsed: ParsedGateway['providers'][string]): ProviderConfig {
-  if (parsed.type === 'password') return { type: 'password', name, users: new Map(Object.entries(parsed.users)) }
-  return {
-    type: 'oidc',
-    name,
-    issuer: parsed.issuer,
-    clientId: parsed.client_id,
-    ...(parsed.client_secret ? { clientSecret: parsed.client_secret } : {}),
-    scopes: unique(parsed.scopes),
-    groupsClaim: parsed.groups_claim,
-  }
-}
-
 function toRoute(publicUrl: string, path: string, parsed: ParsedRoute): Route {
   return {
     path,
@@ -96,6 +84,12 @@ function toCredential(parsed: ParsedRoute): CredentialRule {
   const { credential } = parsed
   if (credential.kind === 'static') return { kind: 'static', value: credential.value }
   if (credential.kind === 'user-pat') return toUserPat(credential)
+  if (credential.kind === 'signed-jwt')
+    return {
+      kind: 'signed-jwt',
+      audience: credential.audience ?? parsed.upstream.href,
+      lifetimeMs: credential.lifetime,
+    }
   return credential.kind === 'none'
     ? { kind: 'none' }
     : { kind: 'provider-token', provider: credential.provider ?? parsed.sign_in }
@@ -150,7 +144,11 @@ function toStaticClient(parsed: ParsedGateway['clients']['static'][number]): Sta
 }
 
 function findWarnings(parsed: ParsedGateway): string[] {
-  const used = new Set(Object.values(parsed.routes).map((route) => route.sign_in))
+  const used = new Set(
+    Object.values(parsed.routes).flatMap(({ sign_in, credential }) =>
+      credential.kind === 'provider-token' ? [sign_in, credential.provider] : [sign_in],
+    ),
+  )
   return [
     ...Object.entries(parsed.routes)
       .filter(([, { upstream }]) => upstream.protocol === 'http:' && !isPrivateHost(upstream.hostname))

@@ -1,5 +1,6 @@
 import type { TokenEndpointAuthMethod } from '../domain/client.ts'
 import type { PublicKeys } from '../domain/client-keys.ts'
+import type { OAuth2Profile, RefreshRules, RequiredClaims, RevocationReach } from '../domain/provider-profile.ts'
 import type { Route } from '../domain/route.ts'
 import type { Secret } from '../domain/secret.ts'
 
@@ -68,7 +69,20 @@ export type ProviderConfig =
       readonly scopes: readonly string[]
       /** Claim that lists groups. */
       readonly groupsClaim: string
+      /** Further parameters of the authorization request; an empty one leaves a default out. */
+      readonly authorizationParameters: Readonly<Record<string, string>>
+      /** A claim that vouches for the e-mail address instead of `email_verified`. */
+      readonly emailVerifiedClaim?: string
+      readonly requiredClaims: RequiredClaims
+      readonly refresh: RefreshRules
+      readonly revocationEnds: RevocationReach
     }
+  | ({
+      readonly type: 'oauth2'
+      readonly name: string
+      readonly clientId: string
+      readonly clientSecret?: Secret
+    } & OAuth2Profile)
   | {
       readonly type: 'password'
       readonly name: string /** scrypt hashes by user name */

@@ -1,9 +1,16 @@
 import { z } from 'zod'
+import { createPresetBlockSchema } from './preset-block-schema.ts'
 import { GatewaySchema } from './schema.ts'
 
 /** The text of config/gateway.schema.json: gateway.yaml as a JSON Schema (draft 2020-12) for editors. */
 export function renderJsonSchema(): string {
-  const schema = z.toJSONSchema(GatewaySchema, {
+  const { providers } = GatewaySchema.shape
+  const withPresets = GatewaySchema.extend({
+    providers: z
+      .record(providers.keyType, z.union([createPresetBlockSchema(), providers.valueType]))
+      .meta({ ...providers.meta() }),
+  }).meta({ ...GatewaySchema.meta() })
+  const schema = z.toJSONSchema(withPresets, {
     io: 'input',
     unrepresentable: 'any',
     // Examples of whole blocks are YAML for people, not values of the schema.

@@ -1,4 +1,5 @@
 import { readFileSync, statSync } from 'node:fs'
+import { applyPresets } from './apply-presets.ts'
 import { assemble } from './assemble.ts'
 import { checkTogether } from './cross-checks.ts'
 import { readDocument, UNREADABLE } from './document.ts'
@@ -26,18 +27,21 @@ export type LoadedConfig =
 /** Parses, expands and checks a gateway.yaml; finds every problem at once and repeats no value in any of them. */
 export function loadConfig(source: ConfigSource): LoadedConfig {
   const document = readDocument(source.text, source)
-  const root = document.value
-  if (root === UNREADABLE) return { ok: false, problems: sortProblems(document.problems) }
-  if (typeof root !== 'object' || root === null || Array.isArray(root)) {
+  const { value: written } = document
+  if (written === UNREADABLE) return { ok: false, problems: sortProblems(document.problems) }
+  if (typeof written !== 'object' || written === null || Array.isArray(written)) {
     const fix = 'write keys such as public_url: https://mcp.example.com; gateway.yaml.example is a start'
     return { ok: false, problems: [{ line: 1, path: '', problem: 'the file holds no configuration', fix }] }
   }
+  const presets = applyPresets(written)
+  const { root } = presets
   const parsed = GatewaySchema.safeParse(root)
   const issues = parsed.success ? [] : describeIssues(GatewaySchema, root, parsed.error.issues)
   const planned = findPlanned(root)
-  const covered = planned.flatMap((one) => one.covers)
+  const covered = [...planned.flatMap((one) => one.covers), ...presets.covers]
   const faults: PlacedFault[] = [
     ...planned,
+    ...presets.faults,
     ...[...issues, ...checkTogether(root)].filter(
       ({ path }) => !isUnreadable(root, path) && !covered.some((cover) => isAtOrBelow(path, cover)),
     ),

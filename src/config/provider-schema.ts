@@ -3,6 +3,13 @@ import { parsePasswordHash } from '../domain/password-hash.ts'
 import { ok } from '../domain/result.ts'
 import { Secret } from '../domain/secret.ts'
 import { fault } from './fault.ts'
+import {
+  AuthorizationParametersSchema,
+  OAUTH2_KEYS,
+  RefreshSchema,
+  RequireClaimsSchema,
+  RevocationEndsSchema,
+} from './oauth2-schema.ts'
 import { matching, secret, text } from './text-schema.ts'
 import { parseIssuer } from './web-address.ts'
 
@@ -12,30 +19,69 @@ const CLIENT_SECRET = /^[\x20-\x7e]{1,1000}$/
 /** RFC 6749 §3.3: scope-token. */
 const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]{1,200}$/
 
+const CLAIM = /^[^\p{C}]{1,200}$/u
+
+/** What our client is called at a provider. */
+export const CLIENT_KEYS = {
+  client_id: matching(CLIENT_ID, 'is not a client id', 'copy it from the registration at the provider').meta({
+    description: 'Our client id at the provider. Register public_url + /callback/NAME as its redirect URI.',
+    examples: ['gatehouse'],
+  }),
+  client_secret: secret(CLIENT_SECRET, 'is not a client secret', 'copy it from the registration at the provider')
+    .meta({ description: 'Our client secret; absent for a public client.', examples: [`\${env:CORP_CLIENT_SECRET}`] })
+    .optional(),
+}
+
+/** A list of scopes. */
+export const ScopesSchema = z
+  .array(matching(SCOPE, 'is not a scope', 'write one scope for each list entry').meta({ examples: ['openid'] }))
+  .meta({ description: 'What we ask for; offline_access where refresh tokens need it.' })
+
+export const GroupsClaimSchema = matching(
+  CLAIM,
+  'is not the name of a claim',
+  'write a claim name such as groups',
+).meta({
+  description: "The claim that lists the user's groups.",
+  examples: ['groups'],
+})
+
+export const IssuerSchema = text(parseIssuer).meta({
+  description: 'The issuer, exactly as the provider publishes it; https except on loopback.',
+  examples: ['https://login.example.com/realms/main'],
+})
+
 /** An OpenID Connect provider where the gateway is one pre-registered client. */
 export const OidcProviderSchema = z
   .strictObject({
     type: z.literal('oidc').meta({ description: 'OpenID Connect with discovery.' }),
-    issuer: text(parseIssuer).meta({
-      description: 'The issuer, exactly as the provider publishes it; https except on loopback.',
-      examples: ['https://login.example.com/realms/main'],
-    }),
-    client_id: matching(CLIENT_ID, 'is not a client id', 'copy it from the registration at the provider').meta({
-      description: 'Our client id at the provider. Register public_url + /callback/NAME as its redirect URI.',
-      examples: ['gatehouse'],
-    }),
-    client_secret: secret(CLIENT_SECRET, 'is not a client secret', 'copy it from the registration at the provider')
-      .meta({ description: 'Our client secret; absent for a public client.', examples: [`\${env:CORP_CLIENT_SECRET}`] })
+    issuer: IssuerSchema,
+    ...CLIENT_KEYS,
+    scopes: ScopesSchema.prefault(['openid', 'email', 'profile']),
+    authorization_parameters: AuthorizationParametersSchema,
+    groups_claim: GroupsClaimSchema.prefault('groups'),
+    email_verified_claim: matching(CLAIM, 'is not the name of a claim', 'write a claim name such as xms_edov')
+      .meta({ description: 'A claim that vouches for the e-mail address instead of email_verified.' })
+      .meta({ examples: ['xms_edov'] })
       .optional(),
-    scopes: z
-      .array(matching(SCOPE, 'is not a scope', 'write one scope for each list entry').meta({ examples: ['openid'] }))
-      .meta({ description: 'What we ask for; offline_access where refresh tokens need it.' })
-      .prefault(['openid', 'email', 'profile']),
-    groups_claim: matching(/^[^\p{C}]{1,200}$/u, 'is not the name of a claim', 'write a claim name such as groups')
-      .meta({ description: "The claim that lists the user's groups.", examples: ['groups'] })
-      .prefault('groups'),
+    require_claims: RequireClaimsSchema,
+    refresh: RefreshSchema,
+    revocation_ends: RevocationEndsSchema,
   })
   .meta({ description: 'OpenID Connect.' })
+
+/** A provider with plain OAuth 2.0 and an API that says who the user is. */
+export const OAuth2ProviderSchema = z
+  .strictObject({
+    type: z.literal('oauth2').meta({ description: 'OAuth 2.0 without OpenID Connect.' }),
+    ...CLIENT_KEYS,
+    scopes: ScopesSchema.prefault([]),
+    authorization_parameters: AuthorizationParametersSchema,
+    require_claims: RequireClaimsSchema,
+    refresh: RefreshSchema,
+    ...OAUTH2_KEYS,
+  })
+  .meta({ description: 'OAuth 2.0 (RFC 6749).' })
 
 /** A handful of people, each with a scrypt hash. */
 export const PasswordProviderSchema = z

@@ -161,7 +161,7 @@ function checkInject(root: unknown, route: ConfigPath): PlacedFault[] {
     ]
   })
   const isUnused =
-    kind === 'static' || kind === 'provider-token' || kind === 'user-pat'
+    kind === 'static' || kind === 'provider-token' || kind === 'user-pat' || kind === 'signed-jwt'
       ? !names.some((name) => usesCredential(valueAt(root, [...at, name])))
       : false
   if (isUnused && valueAt(root, at) !== undefined && keysOf(root, at).length === names.length)

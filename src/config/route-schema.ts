@@ -99,6 +99,22 @@ const CredentialSchema = z.discriminatedUnion('kind', [
       .optional(),
   }),
   UserPatSchema,
+  z.strictObject({
+    kind: z.literal('signed-jwt').meta({ description: 'A short-lived JWT about the user, signed by this gateway.' }),
+    audience: matching(
+      /^[\x21-\x7e]{1,500}$/,
+      'is not an audience',
+      'write the name that the server checks, such as its URL',
+    )
+      .meta({
+        description: 'What the server expects as aud; by default its upstream URL.',
+        examples: ['https://wiki.internal'],
+      })
+      .optional(),
+    lifetime: duration('1h')
+      .meta({ description: 'How long one statement is good.', examples: ['5m'] })
+      .prefault('5m'),
+  }),
 ])
 
 /** One protected MCP server. */

@@ -5,7 +5,7 @@ import { parseDatabase } from './database.ts'
 import { parseDuration } from './duration.ts'
 import { parseListenAddress, parseOperationsAddress } from './listen-address.ts'
 import { parseTrustedProxy } from './network.ts'
-import { OidcProviderSchema, PasswordProviderSchema } from './provider-schema.ts'
+import { OAuth2ProviderSchema, OidcProviderSchema, PasswordProviderSchema } from './provider-schema.ts'
 import { RouteSchema } from './route-schema.ts'
 import { StaticClientSchema } from './static-client-schema.ts'
 import { duration, encryptionKey, text } from './text-schema.ts'
@@ -126,7 +126,7 @@ export const GatewaySchema = z
     providers: z
       .record(
         z.string().meta({ pattern: '^[a-z0-9][a-z0-9_-]{0,63}$' }),
-        z.discriminatedUnion('type', [OidcProviderSchema, PasswordProviderSchema]),
+        z.discriminatedUnion('type', [OidcProviderSchema, OAuth2ProviderSchema, PasswordProviderSchema]),
       )
       .meta({ description: 'Where people sign in, by a name of your choice.', examples: ['corp: { type: oidc, … }'] }),
     routes: z.record(z.string().meta({ pattern: '^(/[A-Za-z0-9._~-]+)+$' }), RouteSchema).meta({

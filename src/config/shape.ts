@@ -37,6 +37,11 @@ function describeIssue(issue: Issue, path: ConfigPath, schema: z.ZodType, root: 
       const problem = found === undefined ? 'is missing' : 'is not one of the possible values'
       return [{ path, problem, fix: `write one of: ${options.map(String).join(', ')}` }]
     }
+    case 'invalid_key': {
+      const [inner] = issue.issues
+      const fix = inner?.code === 'custom' ? String(inner.params?.fix ?? write) : write
+      return [{ path, problem: inner?.message ?? 'is not a key that is known here', fix }]
+    }
     case 'invalid_type':
       return [{ path, problem: describeType(issue.expected, found), fix: fixType(issue.expected, found) ?? write }]
     case 'too_small':
@@ -64,6 +69,7 @@ function describeType(expected: string, found: unknown): string {
   if (found === undefined) return 'is missing'
   if (found === null) return 'is empty'
   if (expected === 'string') return 'must be text'
+  if (expected === 'boolean') return 'must be true or false'
   return expected === 'array' ? 'must be a list' : 'must be a block of keys'
 }
 

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { TOKEN_ENDPOINT_AUTH_METHODS } from '../domain/client.ts'
+import { parseClientIdUrl } from '../domain/client-id-url.ts'
 import { parseJwks, parsePublicKeys } from '../domain/client-keys.ts'
 import { acceptRedirectUri } from '../domain/redirect-uri.ts'
 import { ok } from '../domain/result.ts'
@@ -11,12 +12,20 @@ const CLIENT_ID = /^[\x21-\x7e]{1,200}$/
 /** A client that the operator declares. */
 export const StaticClientSchema = z.strictObject({
   client_id: text((value) => {
+    // The address of a metadata document pins it: what stands here counts, the document is never read.
+    if (parseClientIdUrl(value).ok) return ok(value)
     if (/^https?:/i.test(value))
-      return fault('looks like the address of a metadata document', 'choose an id that does not start with https:')
+      return fault(
+        'is an address, but none that a metadata document can have',
+        'write the exact https address to pin a client that has one, or choose another id',
+      )
     return CLIENT_ID.test(value)
       ? ok(value)
       : fault('is not a client id', 'write 1 to 200 ASCII characters without spaces')
-  }).meta({ description: 'The id that you give to the client.', examples: ['inspector'] }),
+  }).meta({
+    description: 'The id that you give to the client; the address of a metadata document pins that client.',
+    examples: ['inspector'],
+  }),
   client_name: matching(/^[^\s\p{C}](?:[^\p{C}]{0,98}[^\s\p{C}])?$/u, 'cannot be shown', 'write 1 to 100 characters')
     .meta({ description: 'What the consent page calls it.', examples: ['MCP Inspector'] })
     .optional(),

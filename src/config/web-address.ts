@@ -88,6 +88,16 @@ export function parseApprovedRedirect(text: string): Result<string, Fault> {
       )
 }
 
+/** An endpoint of a provider, where secrets travel: https, or http on loopback. May hold `{client_id}`. */
+export function parseProviderEndpoint(text: string): Result<string, Fault> {
+  return parseProbe(text.replaceAll('{client_id}', 'client')).ok
+    ? ok(text)
+    : fault(
+        'is not an address that secrets may be sent to',
+        'write an https address, such as https://login.example.com/token',
+      )
+}
+
 /** A host that publishes metadata documents, as it stands in their addresses; without a port it means every port. */
 export function parseDocumentHost(text: string): Result<string, Fault> {
   const url =

@@ -119,3 +119,25 @@ describe('declared clients with keys (R-60, T-05)', () => {
     expect(problemOf(declared(members)).path).toBe(`clients.static[0].${member}`)
   })
 })
+
+describe('pinned clients (R-40)', () => {
+  const pinned = (clientId: string) =>
+    edit([
+      'static:',
+      `static:\n    - { client_id: ${JSON.stringify(clientId)}, redirect_uris: ["https://bot.example/cb"] }`,
+    ])
+
+  it('are declared under the address of their document', () => {
+    const clientId = 'https://bot.example/oauth/client.json'
+    expect(configOf(pinned(clientId)).clients.static[0]).toMatchObject({ clientId })
+  })
+
+  it.each([
+    'http://bot.example/client',
+    'https://bot.example',
+    'https://bot.example/a/../b',
+    'HTTPS://bot.example/client',
+  ])('cannot have the address %s (R-31)', (clientId) =>
+    expect(problemOf(pinned(clientId)).path).toBe('clients.static[0].client_id'),
+  )
+})

@@ -38,6 +38,10 @@ describe('gateway.yaml', () => {
         clientId: 'gatehouse',
         scopes: ['openid', 'email', 'profile'],
         groupsClaim: 'groups',
+        authorizationParameters: {},
+        requiredClaims: {},
+        refresh: { issued: 'sometimes', rotates: 'sometimes', graceMs: 0 },
+        revocationEnds: 'account',
       },
     ])
     const [github, open] = config.routes
@@ -143,17 +147,8 @@ describe('gateway.yaml', () => {
 
 describe('what is planned', () => {
   it.each([
-    [
-      'preset without type',
-      'type: oidc\n    issuer: https://login.example.com/realms/main\n',
-      'preset: entra\n',
-      'providers.corp.preset',
-    ],
-    ['preset with type', 'type: oidc', 'type: oidc\n    preset: entra', 'providers.corp.preset'],
-    ['type oauth2', 'type: oidc', 'type: oauth2', 'providers.corp.type'],
     ['PostgreSQL', 'sqlite:data/gatehouse.db', 'postgres://u:pg-password@db/x', 'database'],
     ['token-exchange', '{ kind: none }', '{ kind: token-exchange }', 'routes./notes.credential.kind'],
-    ['signed-jwt', '{ kind: none }', '{ kind: signed-jwt }', 'routes./notes.credential.kind'],
   ])('refuses %s plainly and says what works instead', (_what, from, to, path) => {
     const problem = problemOf(edit([from, to]))
     expect(problem).toMatchObject({ path, problem: expect.stringMatching(/planned, but not in this version/) })
