@@ -73,9 +73,9 @@ export async function mountTable(
     ...(only ? [metadata(PROTECTED_RESOURCE_PATH, protectedResourceMetadata(issuer, only))] : []),
   ]
   const { registrations, pages, tokenRequests } = config.limits
-  const registering = perMinute('registrations', registrations)
-  const browsing = perMinute('pages', pages)
-  const asking = perMinute('token-requests', tokenRequests)
+  const registering = perMinute(app, registrations)
+  const browsing = perMinute(app, pages)
+  const asking = perMinute(app, tokenRequests)
   const json: Endpoint[] = registration
     ? [
         {

@@ -1,11 +1,5 @@
-import type {
-  FastifyContextConfig,
-  FastifyInstance,
-  FastifyReply,
-  FastifyRequest,
-  HTTPMethods,
-  RouteHandlerMethod,
-} from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods, RouteHandlerMethod } from 'fastify'
+import type { RateLimit } from './rate-limit.ts'
 
 /** Who reads the answers of an endpoint, and so in which form its errors are. */
 export type Audience = 'client' | 'person' | 'mcp'
@@ -21,8 +15,8 @@ export interface Endpoint {
   readonly path: string
   readonly audience: Audience
   readonly handlers: Partial<Record<'GET' | 'POST' | 'PUT' | 'DELETE', RouteHandlerMethod>>
-  /** How often one address may call it. */
-  readonly limit?: FastifyContextConfig['rateLimit']
+  /** The budget that its requests count against; preflights do not. */
+  readonly limit?: RateLimit
   /** Readable by any web page (CORS `*`, no credentials); for metadata and the endpoints that clients post to. */
   readonly crossOrigin?: true
 }
@@ -36,8 +30,9 @@ const ALL_METHODS: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATC
 export function mountEndpoint(scope: FastifyInstance, endpoint: Endpoint): void {
   const { path, audience } = endpoint
   const own = Object.keys(endpoint.handlers) as (keyof typeof endpoint.handlers)[]
-  const config = endpoint.limit === undefined ? { audience } : { audience, rateLimit: endpoint.limit }
-  const cors = endpoint.crossOrigin ? { onRequest: allowAnyOrigin } : {}
+  const config = { audience }
+  const cors = endpoint.crossOrigin ? [allowAnyOrigin] : []
+  const onRequest = endpoint.limit === undefined ? cors : [...cors, endpoint.limit]
   for (const method of own) {
     const handler = endpoint.handlers[method]
     const isSafe = method === 'GET' && audience === 'client'
@@ -48,14 +43,15 @@ export function mountEndpoint(scope: FastifyInstance, endpoint: Endpoint): void 
         config,
         handler,
         exposeHeadRoute: false,
-        ...cors,
+        onRequest,
       })
   }
   const answered = new Set<HTTPMethods>(own)
   if (own.includes('GET') && audience === 'client') answered.add('HEAD')
   if (endpoint.crossOrigin) {
     answered.add('OPTIONS')
-    scope.route({ url: path, method: 'OPTIONS', config, handler: (_request, reply) => preflight(reply, own), ...cors })
+    const handler: RouteHandlerMethod = (_request, reply) => preflight(reply, own)
+    scope.route({ url: path, method: 'OPTIONS', config, handler, onRequest: cors })
   }
   const allow = [...answered].join(', ')
   scope.route({
@@ -63,6 +59,7 @@ export function mountEndpoint(scope: FastifyInstance, endpoint: Endpoint): void 
     method: ALL_METHODS.filter((method) => !answered.has(method)),
     config,
     exposeHeadRoute: false,
+    ...(endpoint.limit === undefined ? {} : { onRequest: endpoint.limit }),
     handler: (_request, reply) =>
       reply
         .code(405)

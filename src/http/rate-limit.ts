@@ -1,5 +1,8 @@
 import rateLimit from '@fastify/rate-limit'
-import type { FastifyContextConfig, FastifyInstance } from 'fastify'
+import type { FastifyInstance, preHandlerAsyncHookHandler } from 'fastify'
+
+/** Counts a request, and refuses it when there were too many. */
+export type RateLimit = preHandlerAsyncHookHandler
 
 /** Client addresses that are counted at once; the least recently seen go first, so that a crowd cannot fill the memory. */
 const COUNTED_ADDRESSES = 20_000
@@ -22,7 +25,10 @@ export async function acceptRateLimits(app: FastifyInstance): Promise<void> {
   })
 }
 
-/** At most `max` requests a minute from one address, counted for each `budget` on its own. */
-export function perMinute(budget: string, max: number): NonNullable<FastifyContextConfig['rateLimit']> {
-  return { max, timeWindow: 60_000, groupId: budget }
+/**
+ * One budget: at most `max` requests a minute from one address, to all the endpoints that are given this hook together.
+ * `app` must have been prepared with {@link acceptRateLimits}.
+ */
+export function perMinute(app: FastifyInstance, max: number): RateLimit {
+  return app.rateLimit({ max, timeWindow: 60_000 })
 }
