@@ -89,7 +89,7 @@ function isRoute(url: URL): boolean {
 
 /** The answers on one connection; bodies of ours never hold a status line. */
 function splitAnswers(text: string): string[] {
-  return text.split(/(?=^HTTP\/1\.[01] \d{3})/m).filter((part) => part.startsWith('HTTP/1.'))
+  return text.split(/(?=HTTP\/1\.[01] \d{3} ?)/).filter((part) => part.startsWith('HTTP/1.'))
 }
 
 function statusOf(answer: string): number {
