@@ -23,7 +23,7 @@ export const StaticClientSchema = z.strictObject({
       ? ok(value)
       : fault('is not a client id', 'write 1 to 200 ASCII characters without spaces')
   }).meta({
-    description: 'The id that you give to the client; the address of a metadata document pins that client.',
+    description: 'The id that you give to the client.',
     examples: ['inspector'],
   }),
   client_name: matching(/^[^\s\p{C}](?:[^\p{C}]{0,98}[^\s\p{C}])?$/u, 'cannot be shown', 'write 1 to 100 characters')

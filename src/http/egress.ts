@@ -57,6 +57,14 @@ const MAX_HEADER_BYTES = 16 * 1024
 /** Addresses of one host that are tried before it counts as unreachable. */
 const MAX_ATTEMPTS = 3
 
+/** `rejectUnauthorized` is set so that no variable of the environment can unset it. */
+const connectVerified = buildConnector({
+  allowH2: false,
+  maxCachedSessions: 0,
+  rejectUnauthorized: true,
+  timeout: CONNECT_TIMEOUT_MS,
+})
+
 /**
  * A guarded client (MCP security best practices: SSRF). A name is resolved once, every address it has must be public, and
  * the connection goes to a vetted address while TLS proves the name. Proxies of the environment are not used: they would
@@ -64,8 +72,7 @@ const MAX_ATTEMPTS = 3
  */
 export function createEgress(options: EgressOptions): Egress {
   const budget = createFetchBudget(options.now)
-  const connect =
-    options.connect ?? buildConnector({ allowH2: false, maxCachedSessions: 0, timeout: CONNECT_TIMEOUT_MS })
+  const connect = options.connect ?? connectVerified
   let underWay = 0
 
   async function fetchWithin(url: URL, isLocal: boolean, asked: GetOptions, signal: AbortSignal): Promise<Fetched> {

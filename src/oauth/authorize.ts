@@ -5,6 +5,7 @@ import {
   validateAuthorizationRequest,
 } from '../domain/authorization-request.ts'
 import type { Client } from '../domain/client.ts'
+import { parseClientIdUrl } from '../domain/client-id-url.ts'
 import { parseParameters, single } from '../domain/request-parameters.ts'
 import { fail } from '../domain/result.ts'
 import { isFramedOrPrefetched } from '../http/browser-proof.ts'
@@ -31,7 +32,7 @@ export function authorizeEndpoint(server: AuthorizationServer) {
 
     const clientId = single(parameters.value, 'client_id')
     const resolved = clientId === undefined ? fail(undefined) : await resolveClient(server, clientId, request.ip)
-    if (!resolved.ok) return explainClient(request, reply, resolved.failure)
+    if (!resolved.ok) return explainClient(request, reply, clientId ?? '', resolved.failure)
     const client = resolved.value
 
     const redirectUri = resolveRedirectUri(parameters.value, client)
@@ -67,9 +68,19 @@ function recallConsent(
 }
 
 /** without its client a request can only end on a page, wherever it wants to go. */
-function explainClient(request: FastifyRequest, reply: FastifyReply, problem: NotRead | undefined): FastifyReply {
+function explainClient(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  clientId: string,
+  problem: NotRead | undefined,
+): FastifyReply {
   if (!problem) return showProblem(request, reply, 400, UNKNOWN_CLIENT)
-  request.log.info({ reason: problem.reason, transient: problem.transient }, 'client metadata document not usable')
+  const url = parseClientIdUrl(clientId)
+  const host = url.ok ? url.value.host : 'none'
+  request.log.info(
+    { host, reason: problem.reason, transient: problem.transient },
+    'client metadata document not usable',
+  )
   if (!problem.transient) return showProblem(request, reply, 400, UNUSABLE_DOCUMENT)
   return showProblem(request, reply.header('retry-after', RETRY_AFTER_SECONDS), 503, DOCUMENT_AWAY)
 }

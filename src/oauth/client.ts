@@ -34,7 +34,9 @@ export async function resolveClient(
   clientId: string,
   caller: string,
 ): Promise<Result<Client, NotRead | undefined>> {
-  if (isClientIdUrl(clientId) && server.metadataClients) return server.metadataClients.resolve(clientId, caller)
+  // What the operator declared stands, also under the address of a document: a pinned copy.
+  const isDescribed = isClientIdUrl(clientId) && !server.staticClients.has(clientId)
+  if (isDescribed && server.metadataClients) return server.metadataClients.resolve(clientId, caller)
   const client = await findClient(server, clientId)
   return client ? ok(client) : fail(undefined)
 }

@@ -141,6 +141,24 @@ describe('where the guarded client connects (R-35, R-36, X-03)', () => {
     expect(server.connections()).toBe(before)
   })
 
+  it('reaches this computer by its address too, and nothing that cannot prove to be what was asked for (R-36)', async () => {
+    const local = await startDocumentServer()
+    local.publish('/client', {})
+    const real = createEgress({ loopbackHosts: ['localhost', '127.0.0.1'], now: () => 0 })
+    expect(text(await real.get(`https://127.0.0.1:${local.port}/client`, ASKED))).toBe('{}')
+    elsewhere.publish('/client', {})
+    const before = elsewhere.seen.length
+    process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0'
+    try {
+      for (const host of ['localhost', '127.0.0.1'])
+        expect(text(await real.get(`https://${host}:${elsewhere.port}/client`, ASKED))).toBe('failed: not_connected')
+    } finally {
+      delete process.env.NODE_TLS_REJECT_UNAUTHORIZED
+      await local.close()
+    }
+    expect(elsewhere.seen.length).toBe(before)
+  })
+
   it('ignores the proxies of the environment (B055)', async () => {
     server.publish('/client', {})
     const saved = { ...process.env }

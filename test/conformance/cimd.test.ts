@@ -246,6 +246,22 @@ describe('when the host of the document is gone for good', () => {
   })
 })
 
+describe('a client that the operator pinned (R-40)', () => {
+  it('is served as declared, and its document is never read', async () => {
+    const { client, fetches } = publish({ redirect_uris: ['http://127.0.0.1:9/other'] })
+    const pinning = await startTestGateway({
+      ...yaml,
+      clients: { static: [{ client_id: client.clientId, redirect_uris: [LOOPBACK] }] },
+    })
+    const pinned = { clientId: client.clientId, redirectUri: LOOPBACK }
+    const tokens = await obtainTokens(pinning.issuer, pinned, {}, ALICE)
+    expect((await refresh(pinning.issuer, pinned, tokens.refreshToken)).status).toBe(200)
+    expect((await ask(authorizeUrl(pinning.issuer, client))).status).toBe(400)
+    await pinning.close()
+    expect(fetches()).toBe(0)
+  })
+})
+
 describe('where the operator lists hosts, or wants no documents at all (R-46)', () => {
   it('documents of other hosts are not asked for', async () => {
     const picky = await startTestGateway({ ...yaml, clients: { metadata_documents: { allow_hosts: ['localhost:1'] } } })
