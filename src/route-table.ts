@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { GatewayConfig } from './config/gateway-config.ts'
 import { authorizationServerMetadata, PROTECTED_RESOURCE_PATH, protectedResourceMetadata } from './domain/discovery.ts'
+import { MESSAGES } from './gateway/announced-endpoint.ts'
 import type { Gateway } from './gateway/gateway.ts'
 import { type Forwarding, routeEndpoint } from './gateway/route-endpoint.ts'
 import type { SigningKeys } from './gateway/signing-keys.ts'
@@ -132,6 +133,9 @@ export async function mountTable(
     for (const route of routes) {
       const handler = routeEndpoint(gateway, forwarding, route)
       for (const url of [route.path, `${route.path}/`]) scope.all(url, { config: { audience: 'mcp' } }, handler)
+      if (route.transport !== 'sse') continue
+      const messages = routeEndpoint(gateway, forwarding, route, 'messages')
+      scope.all(route.path + MESSAGES, { config: { audience: 'mcp' } }, messages)
     }
   })
 }

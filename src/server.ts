@@ -5,6 +5,7 @@ import { startCleanUp } from './clean-up.ts'
 import type { GatewayConfig, ListenAddress } from './config/gateway-config.ts'
 import { isLoopbackHost } from './config/network.ts'
 import { createAccessCache } from './gateway/access-cache.ts'
+import { createConcurrency } from './gateway/concurrency.ts'
 import { createCrossOrigin } from './gateway/cross-origin.ts'
 import { createForwarder } from './gateway/forward.ts'
 import { createFreshCredentials } from './gateway/fresh-credential.ts'
@@ -59,7 +60,7 @@ export async function startGateway(
   const { audit } = trail
   const providers = createProviders(config)
   const cache = createAccessCache(CACHED_TOKENS)
-  const forwarder = createForwarder()
+  const forwarder = createForwarder({ maxBodyBytes: config.limits.bodyBytes })
   const now = Date.now
   const shared = { issuer: config.publicUrl, providers, store, vault, audit, metrics, now }
   const rememberMs = config.consent.rememberMs
@@ -82,6 +83,7 @@ export async function startGateway(
   const forwarding: Forwarding = {
     crossOrigin: createCrossOrigin(config.publicUrl, config.allowedOrigins),
     forwarder,
+    concurrency: createConcurrency(config.limits),
     signedJwt: createSignedJwt(config.publicUrl, signingKeys, now),
     credentials: createFreshCredentials(gateway, (grant) => credentialProvider(config, providers, grant.routePath)),
   }
@@ -89,6 +91,7 @@ export async function startGateway(
     cache.apply(change)
     // Rights that end take their streams with them.
     if (change.kind === 'grant') forwarder.endStreams((owner) => owner === change.grantId)
+    else if (change.kind === 'access') forwarder.endStreams((_, token) => token === change.hash)
   })
 
   const app = await createPublicListener(config, logger)

@@ -9,7 +9,14 @@ import type { Secret } from './domain/secret.ts'
 
 /** What a sealed value is for; it opens only under the same purpose and the same owner. */
 export interface SealContext {
-  readonly purpose: 'interaction' | 'identity' | 'provider-tokens' | 'user-pat' | 'signing-key' | 'key-check'
+  readonly purpose:
+    | 'interaction'
+    | 'identity'
+    | 'provider-tokens'
+    | 'user-pat'
+    | 'signing-key'
+    | 'sse-endpoint'
+    | 'key-check'
   /** The row, and where there is one the route, it belongs to: a value moved elsewhere does not open. */
   readonly owner: readonly string[]
 }

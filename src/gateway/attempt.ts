@@ -1,5 +1,5 @@
 import { type Exchange, type ForwardOutcome, failedBeforeAnswer, reasonOf, type ServerHeaders } from './exchange.ts'
-import type { OpenExchange, OpenExchanges } from './open-exchanges.ts'
+import { endAt, type OpenExchange, type OpenExchanges } from './open-exchanges.ts'
 import { announcesMoreThan, BodyTooLargeError, streamedBody } from './request-body.ts'
 import { type ResponseWriter, responseWriter } from './response-writer.ts'
 import type { DispatchController, DispatchHandler, Upstream } from './upstreams.ts'
@@ -7,6 +7,7 @@ import type { DispatchController, DispatchHandler, Upstream } from './upstreams.
 export interface AttemptLimits {
   readonly answerTimeoutMs: number
   readonly maxBodyBytes: number
+  readonly expiryGraceMs: number
 }
 
 /** Methods whose body is not forwarded: their semantics define none (RFC 9110 §9.3, B232). */
@@ -45,6 +46,7 @@ function start(
   let controller: DispatchController | undefined
   let writer: ResponseWriter | undefined
   let held: HeldAnswer | undefined
+  let stopWatching: (() => void) | undefined
 
   if (exchange.body === 'stream' && bodyless) request.resume()
   const body = streams ? streamedBody(request, limits.maxBodyBytes) : undefined
@@ -52,6 +54,7 @@ function start(
   function settle(outcome: ForwardOutcome): void {
     if (settled) return
     settled = true
+    stopWatching?.()
     response.off('close', onClientGone)
     open.remove(entry)
     // What the client has still to send of its body must never be read as the next request (B235).
@@ -71,40 +74,60 @@ function start(
   }
 
   function begin(status: number, headers: ServerHeaders): void {
-    writer = responseWriter(request, response, { status, headers, extraHeaders: exchange.extraResponseHeaders })
+    const { extraResponseHeaders: extraHeaders, keepAliveMs } = exchange
+    writer = responseWriter(request, response, { status, headers, extraHeaders, keepAliveMs })
     if (writer.begun()) response.on('drain', () => controller?.resume())
   }
 
   function take(current: DispatchController, chunk: Buffer): void {
-    if (writer?.write(chunk) === false) current.pause()
+    const bytes = exchange.rewrite && writer?.isEventStream ? exchange.rewrite(chunk) : chunk
+    if (bytes instanceof Promise) hold(current, bytes, (rewritten) => pass(current, rewritten))
+    else pass(current, bytes)
+  }
+
+  function pass(current: DispatchController, bytes: Buffer): void {
+    if (bytes.length > 0 && writer?.write(bytes) === false) current.pause()
     if (winding && writer?.atEventBoundary()) entry.cut()
   }
 
+  function receive(current: DispatchController, chunk: Buffer): void {
+    if (held) held.chunks.push(chunk)
+    else take(current, chunk)
+  }
+
   function finish(): void {
-    if (settled || !writer) return
-    writer.end()
-    settle({ kind: 'answered', status: response.statusCode, bytes: writer.bytes })
+    if (held) held.complete = true
+    else if (!settled && writer) {
+      writer.end()
+      settle({ kind: 'answered', status: response.statusCode, bytes: writer.bytes })
+    }
   }
 
   /** Keeps the answer back until `ready`. A server that closes its connection delivers what it had sent, paused or not. */
-  function hold(current: DispatchController, ready: Promise<void>, go: () => void): void {
+  function hold<T>(current: DispatchController, ready: Promise<T>, go: (value: T) => void): void {
     const waiting: HeldAnswer = { chunks: [], complete: false }
     held = waiting
     current.pause()
     ready
-      .then(() => {
+      .then((value) => {
         held = undefined
         if (settled) return
-        go()
-        for (const chunk of waiting.chunks) take(current, chunk)
+        go(value)
+        for (const chunk of waiting.chunks) receive(current, chunk)
         if (waiting.complete) finish()
-        else if (!settled && !response.writableNeedDrain) current.resume()
+        else if (!held && !settled && !response.writableNeedDrain) current.resume()
       })
-      .catch((error: Error) => abandon({ kind: 'not_admitted', reason: reasonOf(error) }))
+      .catch((error: Error) => {
+        const begun = writer?.begun() === true
+        if (begun) writer?.breakOff()
+        const [reason, status, bytes] = [reasonOf(error), response.statusCode, writer?.bytes ?? 0]
+        abandon(begun ? { kind: 'broken_off', status, bytes, reason } : { kind: 'not_admitted', reason })
+      })
   }
 
   const entry: OpenExchange = {
     owner: exchange.owner,
+    token: exchange.token,
     wind() {
       winding = endless
       if (endless && (!writer?.begun() || writer.atEventBoundary())) entry.cut()
@@ -135,14 +158,8 @@ function start(
       if (admitted) hold(current, admitted, () => begin(status, headers))
       else begin(status, headers)
     },
-    onResponseData(current, chunk) {
-      if (held) held.chunks.push(chunk)
-      else take(current, chunk)
-    },
-    onResponseEnd() {
-      if (held) held.complete = true
-      else finish()
-    },
+    onResponseData: receive,
+    onResponseEnd: finish,
     onResponseError(_, error) {
       if (settled) return
       if (writer?.begun()) {
@@ -160,6 +177,7 @@ function start(
   open.add(entry)
   // A forwarder that is draining may have ended it at once.
   if (settled) return
+  if (endless && exchange.endsAt !== undefined) stopWatching = endAt(entry, exchange.endsAt, limits.expiryGraceMs)
   upstream.pool.dispatch(
     {
       method,

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { StreamRewrite } from './endpoint-event.ts'
 import type { HeaderLines } from './headers.ts'
 
 /** What an MCP server answered, by lower-case name; they are the exchange's own and may be changed. */
@@ -20,6 +21,14 @@ export interface Exchange {
   readonly extraResponseHeaders: Readonly<Record<string, string>>
   /** Opaque; the forwarder's endStreams finds the exchange by it. */
   readonly owner?: string
+  /** Opaque like `owner`, and narrower: the access token that it came with. */
+  readonly token?: string
+  /** When the right to it ends, ms since 1970. An answer that ends by itself may outlive it, a stream that does not may not. */
+  readonly endsAt?: number
+  /** After so many ms of silence an event stream gets a comment. Absent: never. */
+  readonly keepAliveMs?: number | undefined
+  /** What the client is to get of an event stream, piece by piece. Absent: everything. */
+  readonly rewrite?: StreamRewrite | undefined
   /**
    * Asked before the client sees anything of an answer other than 401 or a redirect; may take headers away. A promise
    * holds the answer back until it settles, one that rejects for good.

@@ -12,6 +12,8 @@ export interface ForwarderOptions {
   readonly answerTimeoutMs?: number
   /** Limit of a streamed request body. Default 32 MiB. */
   readonly maxBodyBytes?: number
+  /** How long a stream without an end of its own goes on after the right to it has ended. Default 5 s. */
+  readonly expiryGraceMs?: number
 }
 
 export interface Forwarder {
@@ -25,8 +27,8 @@ export interface Forwarder {
   readonly open: number
   /** Ends endless event streams between two events, lets finite answers finish; cuts the rest after `limitMs` (P-70). */
   drain(limitMs: number): Promise<void>
-  /** Cuts every exchange whose owner matches, now (P-71); returns how many. */
-  endStreams(matches: (owner: string) => boolean): number
+  /** Cuts every exchange whose owner, or token, matches, now (P-71); returns how many. */
+  endStreams(matches: (owner: string, token: string | undefined) => boolean): number
   /** Closes all connections to MCP servers. */
   close(): Promise<void>
 }
@@ -36,6 +38,7 @@ export function createForwarder(options: ForwarderOptions = {}): Forwarder {
   const limits = {
     answerTimeoutMs: options.answerTimeoutMs ?? 5 * 60_000,
     maxBodyBytes: options.maxBodyBytes ?? 32 * 1024 * 1024,
+    expiryGraceMs: options.expiryGraceMs ?? 5000,
   }
   const upstreams = createUpstreams(options.connectTimeoutMs ?? 3000)
   const open = openExchanges()

@@ -21,7 +21,8 @@ export function upstreamHeaders(
     headers[name] = value
   }
   headers['accept-encoding'] = 'identity'
-  headers.via = `1.1 ${viaPseudonym}`
+  // Those who forwarded it before us stay named, so that they notice a request that comes back (RFC 9110 §7.6.3).
+  headers.via = received.via === undefined ? `1.1 ${viaPseudonym}` : `${received.via}, 1.1 ${viaPseudonym}`
   return Object.assign(headers, injected)
 }
 

@@ -2,6 +2,8 @@
 export interface OpenExchange {
   /** Opaque; whoever forwards says whose exchange it is, such as a grant. */
   readonly owner: string | undefined
+  /** Opaque and narrower: the access token that it came with. */
+  readonly token: string | undefined
   /** Ends an endless event stream at the next boundary between events; lets everything else finish. */
   wind(): void
   /** Ends it now: cleanly between two events, otherwise by breaking off the client's connection. */
@@ -15,8 +17,8 @@ export interface OpenExchanges {
   remove(exchange: OpenExchange): void
   /** Resolves when nothing is open any more, after `limitMs` at the latest; what is still open then is cut (P-70). */
   drain(limitMs: number): Promise<void>
-  /** Cuts every exchange whose owner matches (P-71); returns how many. */
-  end(matches: (owner: string) => boolean): number
+  /** Cuts every exchange whose owner, or token, matches (P-71); returns how many. */
+  end(matches: (owner: string, token: string | undefined) => boolean): number
 }
 
 export function openExchanges(): OpenExchanges {
@@ -51,6 +53,21 @@ export function openExchanges(): OpenExchanges {
       await empty
       clearTimeout(limit)
     },
-    end: (matches) => cutAll((exchange) => exchange.owner !== undefined && matches(exchange.owner)),
+    end: (matches) => cutAll((exchange) => exchange.owner !== undefined && matches(exchange.owner, exchange.token)),
   }
+}
+
+/**
+ * Winds `exchange` up `graceMs` after `endsAt` (ms since 1970), so that its client comes back with a fresh token, and cuts
+ * it after as long again if it never came between two events (P-71). Returns the way to stop.
+ */
+export function endAt(exchange: OpenExchange, endsAt: number, graceMs: number): () => void {
+  let timer = setTimeout(
+    () => {
+      timer = setTimeout(exchange.cut, graceMs)
+      exchange.wind()
+    },
+    Math.max(0, endsAt - Date.now()) + graceMs,
+  )
+  return () => clearTimeout(timer)
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { eventBoundary } from './event-boundary.ts'
 import { clientHeaders, isEventStream } from './headers.ts'
+import { keepAlive } from './keep-alive.ts'
 
 /** An answer with a known length up to this many bytes is collected and leaves in one write. */
 const COLLECTED_BYTES = 64 * 1024
@@ -12,6 +13,8 @@ export interface AnswerHead {
   readonly status: number
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   readonly extraHeaders: Readonly<Record<string, string>>
+  /** After so many ms of silence an event stream gets a comment. */
+  readonly keepAliveMs?: number | undefined
 }
 
 /** Writes one answer to the client. */
@@ -39,7 +42,7 @@ export function responseWriter(request: IncomingMessage, response: ServerRespons
   const headers = clientHeaders(head.headers, head.extraHeaders)
   // An answer that overtakes its request: what is still to come must never be read as the next request (B235).
   if (!request.complete) response.shouldKeepAlive = false
-  if (isEventStream(head.headers['content-type']?.toString())) return eventWriter(response, head.status, headers)
+  if (isEventStream(head.headers['content-type']?.toString())) return eventWriter(response, head, headers)
   const length = Number(head.headers['content-length'] ?? Number.NaN)
   const bodiless = request.method === 'HEAD' || head.status === 204 || head.status === 304
   if (bodiless || length <= COLLECTED_BYTES) return collectingWriter(response, head.status, headers)
@@ -92,9 +95,10 @@ function streamingWriter(response: ServerResponse, status: number, headers: Outg
   return writer
 }
 
-function eventWriter(response: ServerResponse, status: number, headers: OutgoingHttpHeaders): ResponseWriter {
-  const stream = streamingWriter(response, status, headers)
+function eventWriter(response: ServerResponse, head: AnswerHead, headers: OutgoingHttpHeaders): ResponseWriter {
+  const stream = streamingWriter(response, head.status, headers)
   const boundary = eventBoundary()
+  const silence = head.keepAliveMs === undefined ? undefined : keepAlive(response, head.keepAliveMs, boundary.reached)
   response.socket?.setKeepAlive(true, TCP_KEEP_ALIVE_MS)
   return {
     get bytes() {
@@ -104,6 +108,7 @@ function eventWriter(response: ServerResponse, status: number, headers: Outgoing
     begun: () => true,
     write(chunk) {
       boundary.follow(chunk)
+      silence?.heard()
       return stream.write(chunk)
     },
     end: stream.end,

@@ -46,7 +46,8 @@ export function createRouteSessions(gateway: Gateway, route: Route): RouteSessio
   }
 
   function notOwn(request: IncomingMessage, grant: Grant, reason: SessionRefusal): SessionVerdict {
-    if (isModern(request)) return 'ignored'
+    // The old transport has no such headers; what a client sends of them means nothing there.
+    if (isModern(request) || route.transport === 'sse') return 'ignored'
     const { id: grantId, clientId } = grant
     gateway.audit({ event: 'session_refused', grantId, clientId, routePath: route.path, reason })
     return 'refused'

@@ -1,0 +1,39 @@
+/** How many requests and streams are open at once: a server that hangs, or one busy client, holds up nobody else (C38). */
+export interface Concurrency {
+  /** Counts one more, or says which limit it would exceed; then nothing is counted. */
+  enter(routePath: string, grantId: string): 'entered' | 'grant_busy' | 'route_busy'
+  /** Gives back what {@link Concurrency.enter} counted. */
+  leave(routePath: string, grantId: string): void
+}
+
+export interface ConcurrencyLimits {
+  readonly concurrentPerGrant: number
+  readonly concurrentPerRoute: number
+}
+
+/** Counters that hold nothing but what is open now. */
+export function createConcurrency(limits: ConcurrencyLimits): Concurrency {
+  const ofRoute = new Map<string, number>()
+  const ofGrant = new Map<string, number>()
+  return {
+    enter(routePath, grantId) {
+      const onRoute = ofRoute.get(routePath) ?? 0
+      const underGrant = ofGrant.get(grantId) ?? 0
+      if (onRoute >= limits.concurrentPerRoute) return 'route_busy'
+      if (underGrant >= limits.concurrentPerGrant) return 'grant_busy'
+      ofRoute.set(routePath, onRoute + 1)
+      ofGrant.set(grantId, underGrant + 1)
+      return 'entered'
+    },
+    leave(routePath, grantId) {
+      countDown(ofRoute, routePath)
+      countDown(ofGrant, grantId)
+    },
+  }
+}
+
+function countDown(counts: Map<string, number>, key: string): void {
+  const left = (counts.get(key) ?? 0) - 1
+  if (left > 0) counts.set(key, left)
+  else counts.delete(key)
+}

@@ -1,0 +1,78 @@
+import type { FastifyReply } from 'fastify'
+import { type RouteRefusal, routeRefusalBody } from '../http/error-reply.ts'
+import type { ForwardOutcome } from './exchange.ts'
+
+/** What the client is told when nothing of the server's answer reached it; undefined when it was answered or has left. */
+export function refusalFor(outcome: ForwardOutcome): RouteRefusal | undefined {
+  switch (outcome.kind) {
+    case 'answered':
+    case 'broken_off':
+    case 'client_gone':
+      return undefined
+    case 'credential_refused':
+      return { status: 502, message: 'the MCP server refused the credential that this gateway holds for you' }
+    case 'not_admitted':
+      return { status: 503, message: 'the gateway cannot note the session right now' }
+    case 'unreachable':
+      return { status: 502, message: 'the MCP server cannot be reached' }
+    case 'timed_out':
+      return { status: 504, message: 'the MCP server did not answer in time' }
+    case 'redirected':
+      return { status: 502, message: 'the MCP server answered with a redirect that is not followed' }
+    case 'body_too_large':
+      return { status: 413, message: 'the request body is too large' }
+    case 'cut':
+      return { status: 503, message: 'the gateway is shutting down or access has ended' }
+  }
+}
+
+/** Headers that earlier steps put on the reply (CORS, request id), for the raw response. */
+export function ownHeaders(reply: FastifyReply): Record<string, string> {
+  const headers: Record<string, string> = {}
+  for (const [name, value] of Object.entries(reply.getHeaders())) {
+    if (value !== undefined) headers[name] = String(value)
+  }
+  return headers
+}
+
+/** Answers after `hijack`: Fastify writes nothing any more; a body that was not read must not become the next request. */
+export function writeRefusal(reply: FastifyReply, refusal: RouteRefusal): void {
+  const body = routeRefusalBody(refusal)
+  reply.raw.writeHead(refusal.status, {
+    ...ownHeaders(reply),
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(body),
+    'cache-control': 'no-store',
+    ...(refusal.status === 503 ? { 'retry-after': '5' } : {}),
+    ...(reply.request.raw.complete ? {} : { connection: 'close' }),
+    ...refusal.headers,
+  })
+  reply.raw.end(body)
+}
+
+/** MCP transports: the client then begins anew with `initialize`; 401 or 403 would make it sign in. */
+export const UNKNOWN_SESSION: RouteRefusal = {
+  status: 404,
+  message: 'this session is not known here; initialize a new one',
+}
+export const FOREIGN_ORIGIN: RouteRefusal = { status: 403, message: 'this web page may not call this server' }
+export const UNFILLABLE: RouteRefusal = {
+  status: 502,
+  message: 'the credential for this server cannot be sent; sign in again or ask the administrator',
+}
+/** X-14: forwarded once more, it would come back once more. */
+export const LOOP: RouteRefusal = { status: 502, message: 'the request came back to this gateway' }
+const BUSY: Readonly<Record<'grant_busy' | 'route_busy', RouteRefusal>> = {
+  grant_busy: { status: 503, message: 'too many requests and streams of this client are open at once' },
+  route_busy: { status: 503, message: 'too many requests and streams to this server are open at once' },
+}
+
+/** What whoever exceeds a limit on concurrency is told; `Retry-After` goes with every 503. */
+export function busy(limit: 'grant_busy' | 'route_busy'): RouteRefusal {
+  return BUSY[limit]
+}
+
+/** For methods that no MCP client uses here (P-74); only after authentication. */
+export function wrongMethod(methods: readonly string[]): RouteRefusal {
+  return { status: 405, message: `use ${methods.join(', ')}`, headers: { allow: methods.join(', ') } }
+}
