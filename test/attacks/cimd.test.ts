@@ -2,6 +2,8 @@ import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Client } from '../../src/domain/client.ts'
 import type { Egress, Fetched } from '../../src/http/egress.ts'
+import type { AuthorizationServer } from '../../src/oauth/authorization-server.ts'
+import { findClient } from '../../src/oauth/client.ts'
 import { createMetadataClients } from '../../src/oauth/metadata-clients.ts'
 import type { Store } from '../../src/storage/store.ts'
 import { type Answer, type DocumentServer, startDocumentServer } from '../fixtures/document-server.ts'
@@ -266,5 +268,32 @@ describe('what is written down (R-41, X-17)', () => {
     if (!last) throw new Error('not remembered')
     await clients.keep(last)
     expect(written).toEqual([last])
+  })
+})
+
+describe('clients that were signed in with before the operator changed their mind (B058, R-46)', () => {
+  const clientId = 'https://app.example/client'
+  const copy: Client = {
+    clientId,
+    origin: 'metadata-document',
+    redirectUris: [REDIRECT],
+    tokenEndpointAuthMethod: 'none',
+    grantTypes: ['authorization_code'],
+    applicationType: 'native',
+    createdAt: 0,
+  }
+  const store = { findClient: async () => copy } as unknown as Store
+  const egress: Egress = { get: async () => ({ outcome: 'failed', reason: 'timed_out' }) }
+  const find = (metadataClients: object) =>
+    findClient({ staticClients: new Map(), store, ...metadataClients } as unknown as AuthorizationServer, clientId)
+  const serving = (allowHosts: readonly string[]) => ({
+    metadataClients: createMetadataClients({ egress, store, allowHosts, now: () => 0 }),
+  })
+
+  it('are unknown while documents are off or their host is not listed, and known otherwise', async () => {
+    expect(await find(serving([]))).toEqual(copy)
+    expect(await find(serving(['app.example']))).toEqual(copy)
+    expect(await find(serving(['other.example']))).toBeUndefined()
+    expect(await find({})).toBeUndefined()
   })
 })

@@ -217,7 +217,7 @@ describe('the document of a client', () => {
 })
 
 describe('when the host of the document is gone for good', () => {
-  it('refresh and revocation go on, over a restart too (R-40, C29)', async () => {
+  it('sign-ins that have begun, refresh and revocation go on, over a restart too (R-40, C29)', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'gatehouse-ca-'))
     const host = await startDocumentServer()
     const ca = join(directory, 'ca.pem')
@@ -229,9 +229,14 @@ describe('when the host of the document is gone for good', () => {
       const client = { clientId, redirectUri: LOOPBACK }
       const waiting = await obtainCode(spawned.issuer, client, {}, ALICE)
       const tokens = await obtainTokens(spawned.issuer, client, {}, ALICE)
+      const newcomer = { clientId: `${host.origin}/new.json`, redirectUri: LOOPBACK }
+      host.publish('/new.json', { client_id: newcomer.clientId, client_name: 'New', redirect_uris: [LOOPBACK] })
+      const browser = browserFor(newcomer)
+      const consent = await browser.get(authorizeUrl(spawned.issuer, newcomer))
       await host.close()
       await spawned.kill()
       await spawned.restart()
+      expect((await approve(browser, consent, ALICE)).url.searchParams.get('code')).toMatch(/^mgh_ac_/)
       const next = tokensOf(client, await refresh(spawned.issuer, client, tokens.refreshToken))
       expect((await redeem(spawned.issuer, waiting)).status).toBe(200)
       expect((await revoke(spawned.issuer, client, next.refreshToken)).status).toBe(200)
