@@ -147,7 +147,8 @@ describe('with a token', () => {
   it('answers other methods 405 only then, and says which there are (D-56)', async () => {
     for (const method of ['PUT', 'PATCH', 'OPTIONS']) {
       const answer = await call(`Bearer ${token}`, { method })
-      expect([answer.status, answer.headers.allow]).toEqual([405, 'POST, GET, DELETE'])
+      expect(answer.status).toBe(405)
+      expect(answer.headers.allow?.split(', ').toSorted()).toEqual(['DELETE', 'GET', 'POST'])
     }
     expect(rig.forwarded).toEqual([])
   })
