@@ -1,0 +1,113 @@
+import { writeFileSync } from 'node:fs'
+import { pathToFileURL } from 'node:url'
+import type { Preset } from '../src/config/preset-schema.ts'
+import { findPreset, presetNames } from '../src/config/presets.ts'
+
+/** docs/providers.md, whole; test/providers/docs.test.ts fails when the file is stale. */
+export function renderProviderDocs(): string {
+  const presets = presetNames().flatMap((name) => {
+    const preset = findPreset(name)
+    return preset ? [{ name, preset }] : []
+  })
+  return `${INTRODUCTION}
+| Preset | For | Needs | Scopes | Offline access | Groups | Refresh tokens | Given back |
+|---|---|---|---|---|---|---|---|
+${presets.map(({ name, preset }) => row(name, preset)).join('\n')}
+
+${presets.map(({ name, preset }) => section(name, preset)).join('\n')}`
+}
+
+const INTRODUCTION = `# Providers
+
+<!-- Written by \`npm run docs:providers\` from config/providers/*.yaml. Do not edit. -->
+
+A provider is where people sign in, and whose tokens MCP servers may get. Register **one** client at each, by hand, with
+the redirect URI
+
+    PUBLIC_URL/callback/NAME
+
+where \`PUBLIC_URL\` is \`public_url\` of gateway.yaml and \`NAME\` the key under \`providers\`. Then:
+
+    providers:
+      corp:
+        preset: entra
+        tenant: 11111111-2222-3333-4444-555555555555
+        client_id: …
+        client_secret: \${env:CORP_CLIENT_SECRET}
+
+Keys of your own win over those of the preset: \`scopes\` replaces its scopes, \`extra_scopes\` adds to them,
+\`authorization_parameters\` are merged, and every other key of \`type: oidc\` or \`type: oauth2\` (gateway.yaml.example
+shows them all) stands for itself. \`require_claims\` denies everybody without one of the values, such as
+\`{ hd: [example.com] }\`. A provider that is not listed needs no code: \`type: oidc\` or \`type: oauth2\` with its facts.
+
+An e-mail address counts only when the provider says that it is verified. "Given back": what happens at the provider when
+a grant ends here; *account* means that giving one token back ends everything the user has granted to the client, so that
+it is only done when nobody else needs it.
+`
+
+function row(name: string, preset: Preset): string {
+  const cells = [
+    `[${name}](#${name})`,
+    preset.title,
+    needs(preset),
+    code(preset.scopes.identity),
+    offline(preset),
+    preset.groups,
+    refresh(preset),
+    revocation(preset),
+  ]
+  return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
+}
+
+function section(name: string, { setup, quirks, sources, keys }: Preset): string {
+  const needed = Object.entries(keys).map(([key, { description, example, default: normally }]) => {
+    return `\`${key}\`: ${description}, such as \`${example}\`${normally === undefined ? '' : ` (default \`${normally}\`)`}`
+  })
+  const links = Object.entries(sources).map(([what, url]) => `[${what.replaceAll('_', ' ')}](${url})`)
+  const lines = [`**Register**: ${setup}`, ...needed, ...quirks, `Sources: ${links.join(', ')}`]
+  return `## ${name}\n\n${lines.map((line) => `- ${line}`).join('\n')}\n`
+}
+
+/** What an operator has to say besides the client: a question mark for what has a default. */
+function needs({ keys, provider, type }: Preset): string {
+  const required = type === 'oidc' ? ['issuer'] : ['authorization_endpoint', 'token_endpoint', 'identity']
+  const own = Object.entries(keys).map(([key, { default: normally }]) => (normally === undefined ? key : `${key}?`))
+  return code([...required.filter((key) => !Object.hasOwn(provider, key)), ...own])
+}
+
+function offline({ scopes, provider, type }: Preset): string {
+  const parameters = Object.entries((provider.authorization_parameters ?? {}) as Record<string, string>)
+  const shown = parameters.filter(([name, value]) => value !== '' && (name === 'access_type' || name === 'prompt'))
+  const asked = [...scopes.offline, ...shown.map(([name, value]) => `${name}=${value}`)]
+  if (asked.length > 0) return code(asked)
+  return type === 'oauth2' && rules(provider).issued === 'never' ? 'none' : 'nothing to ask for'
+}
+
+function refresh({ provider }: Preset): string {
+  const { issued = 'sometimes', rotates = 'sometimes', grace } = rules(provider)
+  if (issued === 'never') return 'never come'
+  const words = { always: 'replaced at each use', sometimes: 'replaced if so configured', never: 'stay the same' }
+  const come = issued === 'always' ? '' : 'may come; '
+  return `${come}${words[rotates]}${grace === undefined ? '' : `, the old one works for ${grace}`}`
+}
+
+function rules(provider: Preset['provider']) {
+  type Word = 'always' | 'sometimes' | 'never'
+  return (provider.refresh ?? {}) as { readonly issued?: Word; readonly rotates?: Word; readonly grace?: string }
+}
+
+function revocation({ type, provider }: Preset): string {
+  if (type === 'oidc') {
+    const ends = provider.revocation_ends ?? 'account'
+    return `${ends}, where the metadata name an endpoint`
+  }
+  const { ends } = (provider.revocation ?? {}) as { readonly ends?: string }
+  return ends ?? 'no way known'
+}
+
+function code(words: readonly string[]): string {
+  return words.length === 0 ? '–' : words.map((word) => `\`${word}\``).join(', ')
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href)
+  writeFileSync(new URL('../docs/providers.md', import.meta.url), renderProviderDocs())
