@@ -19,7 +19,7 @@ describe('an answer that has to be admitted first', () => {
   it.each(['application/json', 'text/event-stream'])('is not begun before: %s (P-41)', async (type) => {
     const { admit, asked, allow } = admission()
     const rig = await startRig({
-      admit,
+      exchange: { admit },
       upstream: (_, response) => void response.writeHead(200, { 'content-type': type }).end('data: 1\n\n'),
     })
     const client = await rawClient(rig.port, rawPost('{}'))
@@ -42,7 +42,7 @@ describe('an answer that has to be admitted first', () => {
         socket.on('finish', closed.resolve)
       })
     })
-    const rig = await startRig({ admit, upstream: server })
+    const rig = await startRig({ exchange: { admit }, upstream: server })
     const client = await rawClient(rig.port, RAW_GET)
     await closed.promise
     allow()
@@ -54,7 +54,7 @@ describe('an answer that has to be admitted first', () => {
     const { admit, asked, refuse } = admission()
     const closed = Promise.withResolvers<void>()
     const rig = await startRig({
-      admit,
+      exchange: { admit },
       upstream: (_, response) => {
         response.on('close', closed.resolve)
         response.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: secret\n\n')
@@ -73,7 +73,7 @@ describe('an answer that has to be admitted first', () => {
     for (const end of ['leave', 'revoke'] as const) {
       const { admit, asked, allow } = admission()
       const rig = await startRig({
-        admit,
+        exchange: { admit },
         owner: 'grant',
         upstream: (_, response) => void response.writeHead(200, { 'content-type': 'text/event-stream' }).write(':\n'),
       })

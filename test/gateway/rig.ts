@@ -32,7 +32,8 @@ export interface RigOptions extends ForwarderOptions {
   readonly injected?: Readonly<Record<string, string>>
   readonly upstreamPath?: string
   readonly owner?: string
-  readonly admit?: NonNullable<Exchange['admit']>
+  /** Further members of each exchange. */
+  readonly exchange?: Partial<Exchange>
   /** What the caller does with an outcome that left the client without an answer. Default: 502 with its kind. */
   readonly unanswered?: (outcome: ForwardOutcome, exchange: Exchange, forwarder: Forwarder) => Promise<ForwardOutcome>
 }
@@ -63,7 +64,7 @@ export async function startRig(options: RigOptions): Promise<Rig> {
       headers: upstreamHeaders(request.headers, options.injected ?? {}),
       extraResponseHeaders: { 'x-request-id': 'r1' },
       ...(options.owner !== undefined && { owner: options.owner }),
-      ...(options.admit && { admit: options.admit }),
+      ...options.exchange,
     }
     let outcome = await forwarder.forward(exchange)
     if (options.unanswered) outcome = await options.unanswered(outcome, exchange, forwarder)
