@@ -48,8 +48,11 @@ export function createOAuth2Requests(client: RequestingClient, tools: RequestToo
   function sender(): Send {
     const deadline = AbortSignal.timeout(tools.timeoutMs)
     return (url, { method, headers, body }) => {
-      const all = { accept: 'application/json', 'user-agent': USER_AGENT, ...headers }
-      return fetchWhole(tools.fetch, url, { method, headers: all, body, redirect: 'manual' }, deadline)
+      // However a name is written, the last one counts: credentials, which come after what a set-up adds.
+      const all = new Headers({ accept: 'application/json', 'user-agent': USER_AGENT })
+      for (const [name, value] of Object.entries(headers)) all.set(name, value)
+      const options = { method, headers: Object.fromEntries(all), body, redirect: 'manual' } as const
+      return fetchWhole(tools.fetch, url, options, deadline)
     }
   }
 

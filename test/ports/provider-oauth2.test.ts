@@ -352,6 +352,16 @@ describe('what a plain OAuth 2.0 provider answers (B131)', () => {
     expect(searchParams.has('empty')).toBe(false)
   })
 
+  it('lets a set-up add headers, and replace none of the credentials, however they are written', async () => {
+    const headers = { Accept: 'application/vnd.example+json', AUTHORIZATION: 'Bearer somebody-else' }
+    const requests = { user: { url: `${HOST}/user`, method: 'GET', headers, optional: false } } as const
+    await signIn({ body: TOKEN }, { body: USER }, { identity: { ...OPTIONS.identity, requests } })
+    expect(hosts.asked.at(-1)?.headers).toMatchObject({
+      accept: 'application/vnd.example+json',
+      authorization: 'Bearer access',
+    })
+  })
+
   it('says only who it is where it has no secret (RFC 6749 §3.2.1)', async () => {
     const { clientSecret: _, ...rest } = OPTIONS
     hosts.on(`POST ${HOST}/token`, () => ({ body: TOKEN }))
