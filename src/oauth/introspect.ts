@@ -6,6 +6,7 @@ import { decide } from '../domain/policy.ts'
 import { single } from '../domain/request-parameters.ts'
 import { hashToken, looksLikeToken, verifyRefreshToken } from '../domain/token.ts'
 import { replyOAuthError } from '../http/error-reply.ts'
+import type { FoundAccess } from '../storage/store.ts'
 import { openIdentity } from '../vault.ts'
 import type { AuthorizationServer } from './authorization-server.ts'
 import { authenticateClient } from './client.ts'
@@ -42,7 +43,7 @@ async function describeAccess(
 ): Promise<Description | undefined> {
   const found = await server.store.findAccess(hashToken(token))
   if (!found || found.access.expiresAt <= server.now()) return undefined
-  if (found.credential && found.credential.state !== 'live') return undefined
+  if (!hasCredential(server, found)) return undefined
   const subject = await openSubject(server, client, found.grant)
   return (
     subject && {
@@ -52,6 +53,14 @@ async function describeAccess(
       exp: seconds(found.access.expiresAt),
     }
   )
+}
+
+/** Without the credential that the route now gives to its server, the token would be refused there. */
+function hasCredential(server: AuthorizationServer, { grant, credential }: FoundAccess): boolean {
+  const kind = server.routes.find((route) => route.path === grant.routePath)?.credential.kind
+  if (kind === 'provider-token') return credential?.state === 'live'
+  if (kind === 'user-pat') return credential !== undefined && credential.id === grant.sharedCredentialId
+  return true
 }
 
 async function describeRefresh(
