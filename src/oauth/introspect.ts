@@ -6,10 +6,10 @@ import { decide } from '../domain/policy.ts'
 import { single } from '../domain/request-parameters.ts'
 import { hashToken, looksLikeToken, verifyRefreshToken } from '../domain/token.ts'
 import { replyOAuthError } from '../http/error-reply.ts'
-import type { FoundAccess } from '../storage/store.ts'
 import { openIdentity } from '../vault.ts'
 import type { AuthorizationServer } from './authorization-server.ts'
 import { authenticateClient } from './client.ts'
+import { holdsCredential } from './held-credential.ts'
 import { readForm } from './token.ts'
 
 const SECRET_NEEDED = oauthFailure('invalid_client', 'introspection is for clients that can prove themselves')
@@ -43,7 +43,6 @@ async function describeAccess(
 ): Promise<Description | undefined> {
   const found = await server.store.findAccess(hashToken(token))
   if (!found || found.access.expiresAt <= server.now()) return undefined
-  if (!hasCredential(server, found)) return undefined
   const subject = await openSubject(server, client, found.grant)
   return (
     subject && {
@@ -53,14 +52,6 @@ async function describeAccess(
       exp: seconds(found.access.expiresAt),
     }
   )
-}
-
-/** Without the credential that the route now gives to its server, the token would be refused there. */
-function hasCredential(server: AuthorizationServer, { grant, credential }: FoundAccess): boolean {
-  const kind = server.routes.find((route) => route.path === grant.routePath)?.credential.kind
-  if (kind === 'provider-token') return credential?.state === 'live'
-  if (kind === 'user-pat') return credential !== undefined && credential.id === grant.sharedCredentialId
-  return true
 }
 
 async function describeRefresh(
@@ -87,7 +78,7 @@ async function openSubject(
   if (!route || grant.clientId !== client.clientId || grant.status !== 'active' || grant.expiresAt <= server.now())
     return undefined
   const identity = await openIdentity(server.vault, grant)
-  if (!decide(route, identity).allowed) return undefined
+  if (!decide(route, identity).allowed || !(await holdsCredential(server, route, grant))) return undefined
   return {
     active: true,
     client_id: grant.clientId,

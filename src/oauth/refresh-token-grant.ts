@@ -9,6 +9,7 @@ import { refreshToken, verifyRefreshToken } from '../domain/token.ts'
 import { openIdentity } from '../vault.ts'
 import type { AuthorizationServer } from './authorization-server.ts'
 import { endGrant } from './end-grant.ts'
+import { holdsCredential } from './held-credential.ts'
 import { accessFor, checkResource } from './issue-access.ts'
 import type { IssuedTokens, TokenRequest } from './token.ts'
 
@@ -33,7 +34,7 @@ export async function refreshTokenGrant(
   if (now >= refreshDeadline(grant, server.lifetimes.refreshIdleTtlMs)) return fail(INVALID)
   const route = server.routes.find((candidate) => candidate.path === grant.routePath)
   const identity = await openIdentity(server.vault, grant)
-  if (!route || !decide(route, identity).allowed) return fail(INVALID)
+  if (!route || !decide(route, identity).allowed || !(await holdsCredential(server, route, grant))) return fail(INVALID)
   const target = checkResource(server, request.parameters, grant)
   if (target) return fail(target)
   const scopes = narrowScopes(single(request.parameters, 'scope'), grant.scopes)

@@ -5,10 +5,10 @@ import { expect, it } from 'vitest'
 import { startTestGateway } from '../fixtures/gateway.ts'
 import { ask } from '../fixtures/http-exchange.ts'
 import { startIdentityProvider } from '../fixtures/identity-provider.ts'
-import { callRoute, obtainTokens, register } from '../fixtures/oauth-requests.ts'
+import { callRoute, obtainTokens, refresh, register } from '../fixtures/oauth-requests.ts'
 import { startPlainServer } from '../fixtures/plain-server.ts'
 
-it('introspection goes with the route when the operator changes what its server gets (B157)', async () => {
+it('a grant without the credential that its route has come to need: refused, not refreshed, not active (B157, T-21)', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'gatehouse-introspection-'))
   const server = await startPlainServer((_, response) => void response.end('{}'))
   const provider = await startIdentityProvider()
@@ -33,7 +33,7 @@ it('introspection goes with the route when the operator changes what its server 
   }
   provider.allowRedirect(`${first.issuer}/callback/corp`)
   const client = await register(first.issuer, { token_endpoint_auth_method: 'client_secret_post' })
-  const { accessToken } = await obtainTokens(first.issuer, client)
+  const { accessToken, refreshToken } = await obtainTokens(first.issuer, client)
   const decisions = async () => {
     const body = new URLSearchParams({
       client_id: client.clientId,
@@ -48,10 +48,13 @@ it('introspection goes with the route when the operator changes what its server 
 
   const second = await startTestGateway({ ...again, routes: routes(ownToken) })
   expect(await decisions()).toEqual([false, 401])
+  const refreshed = await refresh(first.issuer, client, refreshToken)
+  expect([refreshed.status, refreshed.json().error]).toEqual([400, 'invalid_grant'])
   await second.close()
 
   const third = await startTestGateway({ ...again, routes: routes({ kind: 'static', value: 'shared' }) })
   expect(await decisions()).toEqual([true, 200])
+  expect((await refresh(first.issuer, client, refreshToken)).status).toBe(200)
   await third.close()
   await provider.close()
   await server.close()

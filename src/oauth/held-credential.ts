@@ -1,0 +1,34 @@
+import type { Grant } from '../domain/grant.ts'
+import type { Route } from '../domain/route.ts'
+import type { CredentialRow } from '../storage/store.ts'
+import type { AuthorizationServer } from './authorization-server.ts'
+
+/**
+ * Whether a grant comes with what its route gives to its server now. Operators change routes: tokens of a grant without
+ * it would be refused there, however often they are refreshed, and only a new sign-in helps.
+ */
+export function isServedBy(
+  route: Route,
+  grant: Pick<Grant, 'sharedCredentialId'>,
+  credential: Pick<CredentialRow, 'id' | 'state'> | undefined,
+): boolean {
+  switch (route.credential.kind) {
+    case 'provider-token':
+      return credential?.state === 'live'
+    case 'user-pat':
+      return credential !== undefined && credential.id === grant.sharedCredentialId
+    default:
+      return true
+  }
+}
+
+/** {@link isServedBy} for the credential that the store has of this grant. Rejects with StoreUnavailable. */
+export async function holdsCredential(server: AuthorizationServer, route: Route, grant: Grant): Promise<boolean> {
+  const { kind } = route.credential
+  if (kind !== 'provider-token' && kind !== 'user-pat') return true
+  const { sharedCredentialId: shared } = grant
+  const credential = await (shared === undefined
+    ? server.store.findCredential(grant.id)
+    : server.store.findCredentialById(shared))
+  return isServedBy(route, grant, credential)
+}
