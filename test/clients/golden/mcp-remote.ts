@@ -35,7 +35,7 @@ export const mcpRemote: GoldenClient = {
   refresh: { resource: '{resource}', scope: '{scopes}' },
   quirks: [
     {
-      says: 'It begins with a GET, twice, before its first call (D-56).',
+      says: 'It begins with a GET before its first call (D-56).',
       holds: ({ probes }) => expect(probes[0]?.headers['www-authenticate']).toMatch(/^Bearer resource_metadata=/),
     },
     {
