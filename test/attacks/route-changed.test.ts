@@ -8,7 +8,7 @@ import { startIdentityProvider } from '../fixtures/identity-provider.ts'
 import { callRoute, obtainTokens, refresh, register } from '../fixtures/oauth-requests.ts'
 import { startPlainServer } from '../fixtures/plain-server.ts'
 
-it('a grant without the credential that its route has come to need: refused, not refreshed, not active (B157, T-21)', async () => {
+it('a grant without the credential that its route has come to need: refused, not refreshed, not active (B157, T-10)', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'gatehouse-introspection-'))
   const server = await startPlainServer((_, response) => void response.end('{}'))
   const provider = await startIdentityProvider()

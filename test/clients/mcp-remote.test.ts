@@ -54,7 +54,7 @@ function kept(kind: string): Record<string, string> {
 }
 
 describe('the real mcp-remote', () => {
-  it('discovers, registers, signs in and calls a tool with the shared credential (R-01, R-07, A-12)', async () => {
+  it('discovers, registers, signs in and calls a tool with the shared credential (R-01, R-07)', async () => {
     expect(await whoami()).toMatchObject({ credential: demo.fingerprint, user: ALICE.username })
     expect(browser.opened).toHaveLength(1)
     const [asked] = browser.opened

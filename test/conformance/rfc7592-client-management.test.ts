@@ -179,7 +179,7 @@ describe('deleting (RFC 7592 §2.3)', () => {
     expect((await manage(other, 'GET')).status).toBe(200)
   })
 
-  it('ends streams that are open (R-14, V-03)', async () => {
+  it('ends streams that are open (R-14, K-05)', async () => {
     let opened: (stream: ServerResponse) => void = () => {}
     const open = new Promise<ServerResponse>((resolve) => {
       opened = resolve
