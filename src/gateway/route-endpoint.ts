@@ -85,7 +85,9 @@ export function routeEndpoint(gateway: Gateway, forwarding: Forwarding, route: R
       if (!fresh.ok) return refuse(request, reply, fresh.reason, fresh.refusal)
       const body = await readSmallBody(request.raw)
       if (body === 'aborted') return reply.hijack()
-      if (!(await stillOpen(request, access))) return refuse(request, reply, 'ended', invalidToken(gateway, route))
+      const unchanged = gateway.cache.find(access.access.hash) === access
+      if (!unchanged && !(await stillOpen(request, access)))
+        return refuse(request, reply, 'ended', invalidToken(gateway, route))
       return await send({ request, reply, access, session, upstream, credential: fresh.value, body })
     } finally {
       concurrency.leave(route.path, access.grant.id)
