@@ -137,11 +137,19 @@ describe.runIf(chromium !== undefined)('signing in with Chromium', () => {
 
   it('a double click on the approval is one approval (A-33, B106)', async () => {
     const page = await open()
+    const before = demo.gateway.output().length
     await page.getByRole('button', { name: 'Allow and sign in' }).dblclick()
-    await page.getByRole('heading', { name: 'Sign in' }).waitFor()
-    await signIn(page)
-    await backInTheApp(page)
-    expect(received.map((url) => url.searchParams.has('code'))).toEqual([true])
+    const signInPage = page.getByRole('heading', { name: 'Sign in' })
+    // When the second click leaves the browser before the first is answered, it comes too late and says so.
+    const ended = page.getByRole('heading', { name: 'This sign-in has ended' })
+    await signInPage.or(ended).waitFor()
+    expect(
+      demo.gateway
+        .output()
+        .slice(before)
+        .match(/"event":"consent_given"/g),
+    ).toHaveLength(1)
+    expect(received).toEqual([])
   })
 
   it('a wrong password may be corrected', async () => {
