@@ -199,7 +199,7 @@ describe('a connection that sends byte by byte', () => {
     const { port } = app.server.address() as { port: number }
     const socket = connect(port, '127.0.0.1')
     socket.on('error', () => {})
-    const closed = once(socket, 'close')
+    const closed = new Promise((resolve) => socket.once('close', resolve))
     socket.resume()
     const drip = setInterval(() => socket.writable && socket.write('X'), 50)
     socket.write(begin)
