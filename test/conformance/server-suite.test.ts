@@ -5,6 +5,7 @@ import { type McpServerProcess, startEverything } from '../fixtures/mcp-servers.
 import { obtainTokens, register } from '../fixtures/oauth-requests.ts'
 import { ALICE, passwordProviders } from '../fixtures/password-provider.ts'
 import { startTokenAdder, type TokenAdder } from '../fixtures/token-adder.ts'
+import { sendOnWire } from '../fixtures/wire.ts'
 import { type Check, runServerSuite } from './server-suite.ts'
 
 /** For two runs of the suite, side by side. */
@@ -126,4 +127,33 @@ describe('the official conformance suite, as a client of MCP servers', () => {
     for (const { check, direct: status } of AT_SERVER_EVERYTHING)
       expect(direct.map((one) => `${title(one)}: ${one.status}`)).toContain(`${check}: ${status}`)
   })
+})
+
+describe('the proxy that adds the token', () => {
+  const ask = (headers: Record<string, string>) =>
+    sendOnWire(ownServer.through.url, {
+      headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream', ...headers },
+      body: Buffer.from(INITIALIZE),
+    })
+
+  it('leaves it to the gateway to refuse a rebound name, by Host and by Origin (P-01, P-02)', async () => {
+    const { host } = new URL(ownServer.through.url)
+    const evil = 'evil.example.com'
+    const answers = await Promise.all([
+      ask({ host: evil, origin: `http://${evil}` }),
+      ask({ host: evil }),
+      ask({ origin: `http://${evil}` }),
+      ask({ host, origin: `http://${host}` }),
+    ])
+    expect(answers.map(({ status }) => status)).toEqual([421, 421, 403, 200])
+    // Only the gateway names its requests: each of these answers is its own, or went through it.
+    for (const { headers } of answers) expect(headers.map(([name]) => name)).toContain('x-request-id')
+  })
+})
+
+const INITIALIZE = JSON.stringify({
+  jsonrpc: '2.0',
+  id: 1,
+  method: 'initialize',
+  params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'test', version: '1' } },
 })
