@@ -12,7 +12,8 @@ interface Circumstances {
 export interface AuditedClient {
   readonly id: string
   readonly name?: string
-  readonly verified: Client['origin']
+  /** `token-issuer`: named in a token of another authorization server. */
+  readonly verified: Client['origin'] | 'token-issuer'
 }
 
 /** The user, as the provider vouched for them. */
@@ -26,6 +27,16 @@ interface OfGrant {
   readonly client: AuditedClient
   readonly routePath: string
   readonly grantId: string
+}
+
+/** One JSON-RPC request on a route: who asked for what, and as whom the MCP server knows them. */
+export interface AuditedCall extends OfGrant {
+  readonly user: AuditedUser
+  readonly method: string
+  readonly tool?: string
+  readonly upstreamAccount?: string
+  /** Keyed hash of the canonical arguments: the same ones are recognised, none can be read or guessed. */
+  readonly argumentDigest?: string
 }
 
 /** Facts that somebody will want to look up later. They name who, with what, on which route; never a secret. */
@@ -83,6 +94,22 @@ export type AuditEvent = Circumstances &
         readonly routePath: string
         readonly reason: 'unknown' | 'foreign' | 'without_session'
       }
+    | ({
+        readonly event: 'call'
+        /** Absent when the client left before it was answered. */
+        readonly status?: number
+        readonly durationMs: number
+        readonly requestBytes: number
+        /** Of the MCP server's answer, as far as the client got it. */
+        readonly responseBytes?: number
+      } & AuditedCall)
+    | ({
+        readonly event: 'call_refused'
+        readonly reason: string
+        /** Scopes of the token, and those that would have helped. */
+        readonly granted: readonly string[]
+        readonly missing?: readonly string[]
+      } & AuditedCall)
     | {
         readonly event: 'audience_refused'
         readonly grantId: string
@@ -102,6 +129,7 @@ const REFUSALS: ReadonlySet<AuditEvent['event']> = new Set([
   'code_replayed',
   'refresh_token_reused',
   'audience_refused',
+  'call_refused',
   'session_refused',
   'credential_refused',
 ])

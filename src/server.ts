@@ -4,9 +4,12 @@ import { openAuditTrail } from './audit.ts'
 import { startCleanUp } from './clean-up.ts'
 import type { GatewayConfig, ListenAddress } from './config/gateway-config.ts'
 import { isLoopbackHost } from './config/network.ts'
+import { hasSignIn } from './domain/route.ts'
 import { createAccessCache } from './gateway/access-cache.ts'
+import { createCallNotes } from './gateway/call-notes.ts'
 import { createConcurrency } from './gateway/concurrency.ts'
 import { createCrossOrigin } from './gateway/cross-origin.ts'
+import { createExternalTokens } from './gateway/external-token.ts'
 import { createForwarder } from './gateway/forward.ts'
 import { createFreshCredentials } from './gateway/fresh-credential.ts'
 import type { Gateway } from './gateway/gateway.ts'
@@ -67,7 +70,7 @@ export async function startGateway(
   const browserProof = createBrowserProof(vault.browserProofKeys, config.publicUrl.startsWith('https:'), rememberMs)
   const server: AuthorizationServer = {
     ...shared,
-    routes: config.routes,
+    routes: config.routes.filter(hasSignIn),
     staticClients: staticClients(config.clients.static),
     ...publishedClients(config, store, now),
     lifetimes: config.tokens,
@@ -79,11 +82,19 @@ export async function startGateway(
     ...(config.clients.registration === 'approved' ? { approvedRedirects: config.clients.approvedRedirects } : {}),
   }
   const signingKeys = createSigningKeys(vault, store.rememberOnce, now)
-  const gateway: Gateway = { ...shared, cache, logger }
+  const gateway: Gateway = { ...shared, cache, externalTokens: createExternalTokens(now), logger }
   const forwarding: Forwarding = {
     crossOrigin: createCrossOrigin(config.publicUrl, config.allowedOrigins),
     forwarder,
     concurrency: createConcurrency(config.limits),
+    maxBodyBytes: config.limits.bodyBytes,
+    calls: createCallNotes({
+      audit,
+      digestKey: vault.callDigestKey,
+      staticClients: new Set(config.clients.static.map(({ clientId }) => clientId)),
+      everyCall: config.audit.calls,
+      now,
+    }),
     signedJwt: createSignedJwt(config.publicUrl, signingKeys, now),
     credentials: createFreshCredentials(gateway, (grant) => credentialProvider(config, providers, grant.routePath)),
   }

@@ -30,6 +30,8 @@ export interface Vault {
   readonly refreshMacKeys: readonly [Uint8Array, ...Uint8Array[]]
   /** Keys of the form proofs (CSRF), the newest first. */
   readonly browserProofKeys: readonly [Uint8Array, ...Uint8Array[]]
+  /** Key of the digests of arguments in the audit trail. */
+  readonly callDigestKey: Uint8Array
 }
 
 /** A sealed value that no configured key opens: another key, another row, or a changed byte. */
@@ -42,6 +44,7 @@ interface DerivedKeys {
   readonly seal: Uint8Array
   readonly refreshMac: Uint8Array
   readonly browserProof: Uint8Array
+  readonly callDigest: Uint8Array
 }
 
 const KEY_BYTES = 32
@@ -85,6 +88,7 @@ export function createVault(keys: readonly [Secret, ...Secret[]]): Vault {
     },
     refreshMacKeys: [newest.refreshMac, ...older.map((key) => key.refreshMac)],
     browserProofKeys: [newest.browserProof, ...older.map((key) => key.browserProof)],
+    callDigestKey: newest.callDigest,
   }
 }
 
@@ -154,6 +158,7 @@ function deriveKeys(secret: Secret): DerivedKeys {
     seal: derive('seal'),
     refreshMac: derive('refresh token'),
     browserProof: derive('browser proof'),
+    callDigest: derive('call digest'),
   }
 }
 

@@ -3,7 +3,7 @@ import type { InjectedHeader } from '../domain/header-template.ts'
 import { parseHeaderTemplate } from '../domain/header-template.ts'
 import type { AllowRule } from '../domain/policy.ts'
 import type { Route } from '../domain/route.ts'
-import { DEFAULT_SCOPE } from '../domain/scope.ts'
+import { toMessageRules } from './assemble-message-rules.ts'
 import { toProvider } from './assemble-provider.ts'
 import type { GatewayConfig, StaticClientConfig } from './gateway-config.ts'
 import { isPrivateHost } from './network.ts'
@@ -63,12 +63,19 @@ function toRoute(publicUrl: string, path: string, parsed: ParsedRoute): Route {
     upstream: parsed.upstream,
     ...(parsed.transport === 'sse' ? { transport: 'sse' } : {}),
     ...(parsed.keep_alive === undefined ? {} : { keepAliveMs: parsed.keep_alive }),
-    signIn: parsed.sign_in,
+    ...toAuthorization(parsed),
     ...(parsed.allow ? { allow: toAllow(parsed.allow) } : {}),
     credential: toCredential(parsed),
     inject: toInject(parsed),
-    scopes: [DEFAULT_SCOPE],
+    ...toMessageRules(parsed),
   }
+}
+
+/** Exactly one of the two is there: the checks have seen to it. */
+function toAuthorization({ sign_in: signIn, authorization }: ParsedRoute) {
+  if (!authorization) return { signIn: signIn ?? '' } as const
+  const { issuers, audience, token_types: tokenTypes, groups_claim: groupsClaim } = authorization
+  return { authorization: { issuers: unique(issuers), audience, tokenTypes, groupsClaim } }
 }
 
 function toAllow(parsed: ParsedAllow): AllowRule {
@@ -92,7 +99,7 @@ function toCredential(parsed: ParsedRoute): CredentialRule {
     }
   return credential.kind === 'none'
     ? { kind: 'none' }
-    : { kind: 'provider-token', provider: credential.provider ?? parsed.sign_in }
+    : { kind: 'provider-token', provider: credential.provider ?? parsed.sign_in ?? '' }
 }
 
 function toUserPat(parsed: Extract<ParsedRoute['credential'], { kind: 'user-pat' }>): CredentialRule {

@@ -36,7 +36,11 @@ export interface GatewayConfig {
   readonly limits: LimitsConfig
   /** How long an approval may be remembered; absent: every authorization asks. */
   readonly consent: { readonly rememberMs?: number }
-  readonly audit: { readonly destination: { readonly kind: 'log' } | { readonly kind: 'file'; readonly file: string } }
+  readonly audit: {
+    readonly destination: { readonly kind: 'log' } | { readonly kind: 'file'; readonly file: string }
+    /** Whether every call is noted, or only what is decided about people and tokens. */
+    readonly calls: boolean
+  }
   /** What is allowed but deserves a line in the log at start. */
   readonly warnings: readonly string[]
 }

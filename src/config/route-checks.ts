@@ -1,6 +1,7 @@
 import type { ConfigPath, Fault, PlacedFault } from './fault.ts'
 import { parseInjectedName } from './header-names.ts'
 import { leadsTo, parseListenAddress } from './listen-address.ts'
+import { checkMessageRules } from './message-rules-checks.ts'
 import { keysOf } from './planned.ts'
 import { valueAt } from './shape.ts'
 import { parsePublicUrl, parseUpstream } from './web-address.ts'
@@ -28,6 +29,7 @@ export function checkRoutes(root: unknown): PlacedFault[] {
       ...checkAllow(root, at),
       ...checkLoop(root, at),
       ...checkInject(root, at),
+      ...checkMessageRules(root, at),
     ]
   })
 }
@@ -65,6 +67,8 @@ function checkMessages(root: unknown, path: string, folded: readonly string[]): 
 
 function checkSignIn(root: unknown, route: ConfigPath): PlacedFault[] {
   const signIn = valueAt(root, [...route, 'sign_in'])
+  const external = checkExternal(root, route)
+  if (external) return external
   const names = keysOf(root, ['providers'])
   if (typeof signIn !== 'string') return []
   if (!names.includes(signIn)) {
@@ -91,6 +95,28 @@ function checkTokenProvider(root: unknown, route: ConfigPath, signIn: string): P
           path: [...route, 'credential', 'kind'],
           problem: 'asks for the tokens of a password provider, which has none',
           fix: 'use kind: user-pat, static or none, or name a provider that issues tokens',
+        },
+      ]
+    : []
+}
+
+/** A route says who vouches for its users: sign_in, or authorization, and what then goes with it. */
+function checkExternal(root: unknown, route: ConfigPath): PlacedFault[] | undefined {
+  const isExternal = valueAt(root, [...route, 'authorization']) !== undefined
+  const hasSignIn = valueAt(root, [...route, 'sign_in']) !== undefined
+  if (!isExternal)
+    return hasSignIn
+      ? undefined
+      : [{ path: route, problem: 'does not say where users sign in', fix: 'add sign_in: and the name of a provider' }]
+  if (hasSignIn)
+    return [{ path: [...route, 'sign_in'], problem: 'stands beside authorization', fix: 'keep one of the two' }]
+  const kind = valueAt(root, [...route, 'credential', 'kind'])
+  return kind === 'provider-token' || kind === 'user-pat'
+    ? [
+        {
+          path: [...route, 'credential', 'kind'],
+          problem: 'needs the user to sign in with us, but authorization names other servers',
+          fix: 'use kind: none, static or signed-jwt, or sign_in instead of authorization',
         },
       ]
     : []

@@ -2,8 +2,9 @@ import { z } from 'zod'
 import { parseHeaderTemplate } from '../domain/header-template.ts'
 import { ok } from '../domain/result.ts'
 import { fault } from './fault.ts'
+import { MESSAGE_RULES } from './message-rules-schema.ts'
 import { duration, matching, secret, text } from './text-schema.ts'
-import { parseLink, parseProbe, parseUpstream } from './web-address.ts'
+import { parseIssuer, parseLink, parseProbe, parseUpstream } from './web-address.ts'
 
 const DOMAIN = /^(?=.{1,253}$)[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$/
 const LISTED = /^[^\s\p{C}](?:[^\p{C}]{0,253}[^\s\p{C}])?$/u
@@ -117,6 +118,27 @@ const CredentialSchema = z.discriminatedUnion('kind', [
   }),
 ])
 
+const ExternalSchema = z.strictObject({
+  issuers: z
+    .array(text(parseIssuer).meta({ examples: ['https://login.example.com/realms/main'] }))
+    .min(1)
+    .meta({ description: 'Issuers, exactly as they stand in iss. Clients are sent to them.' }),
+  audience: matching(/^[\x21-\x7e]{1,500}$/, 'is not an audience', 'write the aud of tokens for this server').meta({
+    description: 'The one aud that a token must have.',
+    examples: ['https://mcp.example.com/wiki'],
+  }),
+  token_types: z
+    .array(matching(/^[a-z0-9+.-]{1,40}$/, 'is not a token type', 'write it in lower case, such as at+jwt or jwt'))
+    .min(1)
+    .meta({ description: 'Accepted typ of tokens. Default: [at+jwt]; some providers write jwt.', examples: ['at+jwt'] })
+    .prefault(['at+jwt']),
+  groups_claim: z
+    .string()
+    .min(1)
+    .meta({ description: 'The claim that lists groups.', examples: ['groups'] })
+    .prefault('groups'),
+})
+
 /** One protected MCP server. */
 export const RouteSchema = z.strictObject({
   upstream: text(parseUpstream).meta({
@@ -136,7 +158,13 @@ export const RouteSchema = z.strictObject({
       examples: ['25s'],
     })
     .optional(),
-  sign_in: z.string().meta({ description: 'The provider where users sign in.', examples: ['corp'] }),
+  sign_in: z
+    .string()
+    .meta({ description: 'The provider where users sign in. Absent where authorization is given.', examples: ['corp'] })
+    .optional(),
+  authorization: ExternalSchema.meta({
+    description: 'Instead of sign_in: authorization servers whose access tokens (RFC 9068) this route takes.',
+  }).optional(),
   title: matching(
     /^[^\s\p{C}](?:[^\p{C}]{0,98}[^\s\p{C}])?$/u,
     'cannot be shown as a title',
@@ -148,6 +176,7 @@ export const RouteSchema = z.strictObject({
     description: 'Who may use it: anybody on any of the lists. Absent: everybody who can sign in.',
     examples: ['{ email_domains: [example.com] }'],
   }).optional(),
+  ...MESSAGE_RULES,
   credential: CredentialSchema.meta({
     description: 'What the MCP server gets. Absent: { kind: none }.',
     examples: ['{ kind: none }'],

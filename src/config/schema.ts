@@ -152,6 +152,13 @@ export const GatewaySchema = z
         destination: text(parseAuditDestination)
           .meta({ description: 'stdout (among the log lines) or file:PATH.', examples: ['stdout'] })
           .prefault('stdout'),
+        calls: z
+          .boolean()
+          .meta({
+            description: 'Whether every call is noted: user, client, method, tool, status, sizes, never arguments.',
+            examples: ['true'],
+          })
+          .prefault(false),
       })
       .meta({ description: 'The audit trail: one JSON line for each fact.' })
       .prefault({}),

@@ -62,7 +62,7 @@ export function demoConfig(demo: {
       bodyBytes: 32 * 1024 * 1024,
     },
     consent: {},
-    audit: { destination: { kind: 'log' } },
+    audit: { destination: { kind: 'log' }, calls: false },
     warnings: [],
   }
 }

@@ -1,5 +1,6 @@
 import { ASSERTION_ALGORITHMS, GRANT_TYPES, TOKEN_ENDPOINT_AUTH_METHODS } from './client.ts'
 import type { Route } from './route.ts'
+import { DEFAULT_SCOPE } from './scope.ts'
 
 /** Path prefix of RFC 9728 §3.1. */
 export const PROTECTED_RESOURCE_PATH = '/.well-known/oauth-protected-resource'
@@ -13,11 +14,17 @@ export function protectedResourceMetadataUrl(issuer: string, route: Pick<Route, 
 export function protectedResourceMetadata(issuer: string, route: Route): Record<string, unknown> {
   return {
     resource: route.resource,
-    authorization_servers: [issuer],
-    scopes_supported: route.scopes,
+    authorization_servers: route.authorization?.issuers ?? [issuer],
+    ...(advertisedScopes(route).length === 0 ? {} : { scopes_supported: advertisedScopes(route) }),
     bearer_methods_supported: ['header'],
     resource_name: route.title,
   }
+}
+
+/** Scopes to ask for. Another authorization server knows nothing of the scope that merely means our routes. */
+function advertisedScopes(route: Route): readonly string[] {
+  const scopes = route.defaultScopes ?? route.scopes
+  return route.authorization ? scopes.filter((scope) => scope !== DEFAULT_SCOPE) : scopes
 }
 
 /** The authorization server metadata (RFC 8414 §2, RFC 9207 §3), the same for every route. */
@@ -57,17 +64,20 @@ export function authorizationServerMetadata(
 export interface ChallengeError {
   readonly error: 'invalid_token' | 'insufficient_scope'
   readonly description: string
+  /** What to ask for instead of the route's first scopes. */
+  readonly scopes?: readonly string[]
 }
 
 /**
- * The one `WWW-Authenticate` line of a 401 (RFC 6750 §3, RFC 9728 §5.1). Values come from configuration and constants
+ * The one `WWW-Authenticate` line of a 401 or 403 (RFC 6750 §3, RFC 9728 §5.1). Values come from configuration and constants
  * only and hold no quotes, backslashes or commas, which real clients' parsers cannot read.
  */
 export function bearerChallenge(issuer: string, route: Route, failure?: ChallengeError): string {
+  const scopes = failure?.scopes ?? advertisedScopes(route)
   const attributes = [
     ...(failure ? [`error="${failure.error}"`, `error_description="${failure.description}"`] : []),
     `resource_metadata="${protectedResourceMetadataUrl(issuer, route)}"`,
-    `scope="${route.scopes.join(' ')}"`,
+    ...(scopes.length === 0 ? [] : [`scope="${scopes.join(' ')}"`]),
   ]
   return `Bearer ${attributes.join(', ')}`
 }

@@ -1,9 +1,36 @@
 import type { CredentialRule } from './credential.ts'
 import type { InjectedHeader } from './header-template.ts'
 import type { AllowRule } from './policy.ts'
+import type { MessageRules } from './tool-policy.ts'
 
-/** One protected MCP server. */
-export interface Route {
+/** Other authorization servers whose tokens a route takes instead of ours (RFC 9068). */
+export interface ExternalAuthorization {
+  readonly issuers: readonly string[]
+  /** The one `aud` that a token must be for. */
+  readonly audience: string
+  /** Accepted `typ` values, lower case, without `application/`. */
+  readonly tokenTypes: readonly string[]
+  /** Claim that lists groups. */
+  readonly groupsClaim: string
+}
+
+/** One protected MCP server: users sign in with us, or bring tokens of an authorization server that the route trusts. */
+export type Route = RouteFacts &
+  (
+    | { readonly signIn: string; readonly authorization?: undefined }
+    | { readonly signIn?: undefined; readonly authorization: ExternalAuthorization }
+  )
+
+/** A route whose users sign in with us; `signIn` names the provider. */
+export type SignInRoute = Route & { readonly signIn: string }
+
+/** Whether users of `route` sign in with us. */
+export function hasSignIn(route: Route): route is SignInRoute {
+  return route.signIn !== undefined
+}
+
+/** What every route has. */
+interface RouteFacts {
   /** Public path, such as `/github`; no trailing slash. */
   readonly path: string
   /** `public_url` + path: the RFC 8707 resource and the `resource` of its metadata (RFC 9728 §1.2). */
@@ -15,13 +42,16 @@ export interface Route {
   readonly transport?: 'sse'
   /** After so many ms of silence an event stream gets a comment. Absent: nothing is ever added to a stream. */
   readonly keepAliveMs?: number
-  /** Name of the provider where users sign in. */
-  readonly signIn: string
   /** Absent: everybody who can sign in. */
   readonly allow?: AllowRule
   readonly credential: CredentialRule
   readonly inject: readonly InjectedHeader[]
+  /** Every scope that can be granted here. */
   readonly scopes: readonly string[]
+  /** Those that clients are told to ask for first. Absent: all. */
+  readonly defaultScopes?: readonly string[]
+  /** Absent: nobody looks at what is asked of the server. */
+  readonly rules?: MessageRules
 }
 
 const RESOURCE = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/([^/?#]+)([^?#]*)$/
@@ -31,7 +61,7 @@ const RESOURCE = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/([^/?#]+)([^?#]*)$/
  * default port and one trailing slash are tolerated because real clients send them; everything else is compared
  * verbatim. With a single route its origin alone is understood too.
  */
-export function findRouteByResource(routes: readonly Route[], resource: string): Route | undefined {
+export function findRouteByResource<R extends Route>(routes: readonly R[], resource: string): R | undefined {
   const wanted = normalizeResource(resource)
   if (wanted === undefined) return undefined
   const exact = routes.find((route) => normalizeResource(route.resource) === wanted)

@@ -10,15 +10,19 @@ const TOLERATED = new Set(['openid', 'profile', 'email', 'offline_access'])
 const SCOPE_TOKEN = /^[\x21\x23-\x5b\x5d-\x7e]+$/
 
 /**
- * The scopes to grant for a requested `scope` parameter (RFC 6749 §3.3): none requested means all that the route has,
- * unknown ones are dropped, and `invalid_scope` is the answer only when nothing remains.
+ * The scopes to grant for a requested `scope` parameter (RFC 6749 §3.3): none requested means `first`, unknown ones are
+ * dropped, and `invalid_scope` is the answer only when nothing remains.
  */
-export function grantScopes(requested: string | undefined, offered: readonly string[]): Result<string[], OAuthFailure> {
+export function grantScopes(
+  requested: string | undefined,
+  offered: readonly string[],
+  first: readonly string[] = offered,
+): Result<string[], OAuthFailure> {
   const tokens = (requested ?? '').split(' ').filter((token) => token !== '')
   if (tokens.some((token) => !SCOPE_TOKEN.test(token)))
     return fail(oauthFailure('invalid_scope', 'scope holds characters that are not allowed'))
   const meaningful = tokens.filter((token) => !TOLERATED.has(token))
-  if (meaningful.length === 0) return ok([...offered])
+  if (meaningful.length === 0) return ok([...first])
   const granted = offered.filter((scope) => meaningful.includes(scope))
   return granted.length > 0
     ? ok(granted)

@@ -72,7 +72,7 @@ function decide(rules: MessageRules, held: readonly string[], operation: Operati
   const isHeld = rules.scopes.some(
     ({ name, implies }) => held.includes(name) && permitting.some((scope) => implies.includes(scope.name)),
   )
-  return isHeld ? 'allowed' : narrowest(permitting)
+  return isHeld ? 'allowed' : (narrowest(permitting, operation) ?? 'denied')
 }
 
 function isPermitted({ allow, deny }: MessageRules, tool: string): boolean {
@@ -84,18 +84,33 @@ function isOpen(method: string): boolean {
   return OPEN_METHODS.includes(method) || method.startsWith('notifications/')
 }
 
-/** A method in other letters is the same to some servers. */
-function permits({ methods, tools }: ScopeRule, { method, tool }: Operation): boolean {
-  const folded = method.toLowerCase()
-  return (
-    methods.some((pattern) => matchesGlob(pattern.toLowerCase(), folded)) ||
-    (tool !== undefined && tools.some((pattern) => matchesGlob(pattern, tool)))
-  )
+function permits(scope: ScopeRule, operation: Operation): boolean {
+  return patternsFor(scope, operation).length > 0
 }
 
-/** Nobody is asked for more than it takes; among equals the one that stands first. */
-function narrowest(scopes: readonly ScopeRule[]): ScopeRule | 'denied' {
-  const [first, ...others] = scopes
-  if (!first) return 'denied'
-  return others.reduce((best, scope) => (scope.implies.length < best.implies.length ? scope : best), first)
+/** What of a scope permits the operation. A method in other letters is the same to some servers. */
+function patternsFor({ methods, tools }: ScopeRule, { method, tool }: Operation): readonly string[] {
+  const folded = method.toLowerCase()
+  const byMethod = methods.filter((pattern) => matchesGlob(pattern.toLowerCase(), folded))
+  return tool === undefined ? byMethod : [...byMethod, ...tools.filter((pattern) => matchesGlob(pattern, tool))]
+}
+
+/**
+ * Nobody is asked for more than it takes: not for a scope that implies another one of these, and then for the one that
+ * names the operation most precisely. Among equals the first one.
+ */
+function narrowest(permitting: readonly ScopeRule[], operation: Operation): ScopeRule | undefined {
+  const impliesAnother = ({ name, implies }: ScopeRule) =>
+    permitting.some((other) => other.name !== name && implies.includes(other.name))
+  const precision = (scope: ScopeRule) => Math.max(...patternsFor(scope, operation).map(precisionOf))
+  return permitting
+    .filter((scope) => !impliesAnother(scope))
+    .reduce<ScopeRule | undefined>(
+      (best, scope) => (best === undefined || precision(scope) > precision(best) ? scope : best),
+      undefined,
+    )
+}
+
+function precisionOf(pattern: string): number {
+  return pattern.includes('*') ? pattern.replaceAll('*', '').length : Number.POSITIVE_INFINITY
 }

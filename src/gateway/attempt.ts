@@ -3,6 +3,7 @@ import { endAt, type OpenExchange, type OpenExchanges } from './open-exchanges.t
 import { announcesMoreThan, BodyTooLargeError, streamedBody } from './request-body.ts'
 import { type ResponseWriter, responseWriter } from './response-writer.ts'
 import type { DispatchController, DispatchHandler, Upstream } from './upstreams.ts'
+import { withholdingWriter } from './withholding-writer.ts'
 
 export interface AttemptLimits {
   readonly answerTimeoutMs: number
@@ -74,8 +75,14 @@ function start(
   }
 
   function begin(status: number, headers: ServerHeaders): void {
-    const { extraResponseHeaders: extraHeaders, keepAliveMs } = exchange
-    writer = responseWriter(request, response, { status, headers, extraHeaders, keepAliveMs })
+    const { extraResponseHeaders: extraHeaders, keepAliveMs, filter } = exchange
+    const head = { status, headers, extraHeaders, keepAliveMs }
+    const whole = filter?.whole(status, headers)
+    if (whole === 'withhold') {
+      abandon({ kind: 'answer_withheld' })
+      return
+    }
+    writer = whole ? withholdingWriter(request, response, head, whole) : responseWriter(request, response, head)
     if (writer.begun()) response.on('drain', () => controller?.resume())
   }
 
@@ -87,7 +94,8 @@ function start(
 
   function pass(current: DispatchController, bytes: Buffer): void {
     if (bytes.length > 0 && writer?.write(bytes) === false) current.pause()
-    if (winding && writer?.atEventBoundary()) entry.cut()
+    if (writer?.isWithheld) abandon({ kind: 'answer_withheld' })
+    else if (winding && writer?.atEventBoundary()) entry.cut()
   }
 
   function receive(current: DispatchController, chunk: Buffer): void {
@@ -99,7 +107,8 @@ function start(
     if (held) held.complete = true
     else if (!settled && writer) {
       writer.end()
-      settle({ kind: 'answered', status: response.statusCode, bytes: writer.bytes })
+      const { isWithheld, bytes } = writer
+      settle(isWithheld ? { kind: 'answer_withheld' } : { kind: 'answered', status: response.statusCode, bytes })
     }
   }
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { bearerChallenge } from '../domain/discovery.ts'
 import { decide } from '../domain/policy.ts'
-import type { Route } from '../domain/route.ts'
+import type { ExternalAuthorization, Route } from '../domain/route.ts'
 import { hashToken, looksLikeToken } from '../domain/token.ts'
 import type { RouteRefusal } from '../http/error-reply.ts'
 import { rawQuery } from '../http/query.ts'
@@ -23,6 +23,7 @@ export async function authenticate(gateway: Gateway, route: Route, request: Inco
   const { authorization } = request.headers
   const token = /^bearer +(.+)$/i.exec(authorization ?? '')?.[1]
   if (token === undefined) return challenge(gateway, route)
+  if (route.authorization) return authenticateExternal(gateway, route, route.authorization, token)
   if (!looksLikeToken('access', token)) return challengeInvalid(gateway, route)
 
   const hash = hashToken(token)
@@ -31,6 +32,30 @@ export async function authenticate(gateway: Gateway, route: Route, request: Inco
   if (!access || access.grant.routePath !== route.path || access.access.expiresAt <= gateway.now()) {
     return challengeInvalid(gateway, route)
   }
+  return { ok: true, access }
+}
+
+/** The same decision for a token of another authorization server: verified, alive, for this audience, allowed by policy. */
+async function authenticateExternal(
+  gateway: Gateway,
+  route: Route,
+  authorization: ExternalAuthorization,
+  token: string,
+): Promise<Authenticated> {
+  const verified = await gateway.externalTokens.verify(route, authorization, token)
+  if (verified.outcome === 'unavailable') {
+    gateway.logger.warn({ route: route.path, reason: verified.reason }, 'a token could not be verified')
+    return {
+      ok: false,
+      refusal: { status: 503, message: 'the keys of the authorization server cannot be read; try again later' },
+    }
+  }
+  if (verified.outcome === 'invalid') return challengeInvalid(gateway, route)
+  const { access } = verified
+  const decision = decide(route, access.identity)
+  // A new token would not help, so there is nothing to challenge (RFC 6750 §3.1).
+  if (!decision.allowed)
+    return { ok: false, refusal: { status: 403, message: 'this user may not use this MCP server' } }
   return { ok: true, access }
 }
 

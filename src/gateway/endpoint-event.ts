@@ -1,6 +1,18 @@
 /** Takes the pieces of an event stream, and gives back what the client is to get of them; rejects when it must get none. */
 export type StreamRewrite = (chunk: Buffer) => Buffer | Promise<Buffer>
 
+/** `first` and then `second` on what it gives back; either may be absent. */
+export function bothRewrites(
+  first: StreamRewrite | undefined,
+  second: StreamRewrite | undefined,
+): StreamRewrite | undefined {
+  if (!first || !second) return first ?? second
+  return (chunk) => {
+    const rewritten = first(chunk)
+    return rewritten instanceof Promise ? rewritten.then(second) : second(rewritten)
+  }
+}
+
 /** Thrown when a stream of the old transport does not announce an endpoint that a client could be sent to. */
 export class UnusableEndpoint extends Error {
   override readonly name = 'UnusableEndpoint'

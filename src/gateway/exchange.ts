@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { AnswerFilter } from './answer-filter.ts'
 import type { StreamRewrite } from './endpoint-event.ts'
 import type { HeaderLines } from './headers.ts'
 
@@ -29,6 +30,8 @@ export interface Exchange {
   readonly keepAliveMs?: number | undefined
   /** What the client is to get of an event stream, piece by piece. Absent: everything. */
   readonly rewrite?: StreamRewrite | undefined
+  /** For answers that must be read before the client gets them. Its `events` are part of `rewrite`. Absent: none. */
+  readonly filter?: AnswerFilter | undefined
   /**
    * Asked before the client sees anything of an answer other than 401 or a redirect; may take headers away. A promise
    * holds the answer back until it settles, one that rejects for good.
@@ -60,6 +63,8 @@ export type ForwardOutcome =
   | { readonly kind: 'body_too_large' }
   /** {@link Exchange.admit} rejected; the answer was thrown away. */
   | { readonly kind: 'not_admitted'; readonly reason: string }
+  /** {@link Exchange.filter} could not read the answer; it was thrown away. */
+  | { readonly kind: 'answer_withheld' }
   /** The MCP server died in the middle of its answer; the client's connection was destroyed so that it notices (P-69). */
   | { readonly kind: 'broken_off'; readonly status: number; readonly bytes: number; readonly reason: string }
   /** Ended by us, by drain or endStreams. Unless `written`, the client still waits for an answer. */

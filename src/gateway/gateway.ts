@@ -5,6 +5,7 @@ import type { Provider } from '../providers/provider.ts'
 import type { Store } from '../storage/store.ts'
 import type { Vault } from '../vault.ts'
 import type { AccessCache } from './access-cache.ts'
+import type { ExternalTokens } from './external-token.ts'
 
 /** What the protected resource works with; built once, at start. */
 export interface Gateway {
@@ -14,6 +15,8 @@ export interface Gateway {
   readonly store: Store
   readonly vault: Vault
   readonly cache: AccessCache
+  /** For routes that take tokens of other authorization servers. */
+  readonly externalTokens: ExternalTokens
   readonly audit: Audit
   readonly metrics: Metrics
   readonly logger: FastifyBaseLogger

@@ -32,6 +32,8 @@ export interface ResponseWriter {
   /** Whether an event stream could end here without cutting an event in two. */
   atEventBoundary(): boolean
   readonly isEventStream: boolean
+  /** Set when the client must get nothing of the answer; then nothing was written. */
+  readonly isWithheld?: boolean
 }
 
 /**

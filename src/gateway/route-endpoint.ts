@@ -5,13 +5,16 @@ import { rawQuery } from '../http/query.ts'
 import type { OpenAccess } from './access-cache.ts'
 import { createAnnouncedEndpoints } from './announced-endpoint.ts'
 import { authenticate, invalidToken } from './authenticate.ts'
+import type { CallNotes } from './call-notes.ts'
 import type { Concurrency } from './concurrency.ts'
 import { type CrossOrigin, isPreflight, preflightHeaders } from './cross-origin.ts'
+import { bothRewrites } from './endpoint-event.ts'
 import type { Exchange, ForwardOutcome } from './exchange.ts'
 import type { Forwarder } from './forward.ts'
 import type { Gateway } from './gateway.ts'
 import { type HeaderLines, upstreamHeaders } from './headers.ts'
 import { injectedHeaders } from './injected-headers.ts'
+import { createMessagePolicy, type Inspection } from './message-policy.ts'
 import { type CredentialSources, noteRefusedPat, patRefused, resolveCredential } from './resolve-credential.ts'
 import {
   busy,
@@ -33,6 +36,9 @@ export interface Forwarding extends CredentialSources {
   readonly crossOrigin: CrossOrigin
   readonly forwarder: Forwarder
   readonly concurrency: Concurrency
+  readonly calls: CallNotes
+  /** The largest body of a request, in bytes. */
+  readonly maxBodyBytes: number
 }
 
 /** `messages`: where clients of the old transport post, below a route whose upstream speaks it. */
@@ -47,15 +53,18 @@ interface Judged {
   readonly upstream: URL
   readonly credential: string | undefined
   readonly body: Exchange['body']
+  readonly filter: Exchange['filter']
 }
 
 /**
  * One protected MCP server: every request is judged before a byte of it goes anywhere (Origin, preflight, loop, token,
- * method, session, limits, credential), then it is forwarded as a pure stream. Refusals never look like evidence of a
+ * method, session, limits, messages, credential), then it is forwarded as a pure stream. Refusals never look like evidence of a
  * protocol era.
  */
 export function routeEndpoint(gateway: Gateway, forwarding: Forwarding, route: Route, part: RoutePart = 'endpoint') {
-  const { crossOrigin, concurrency, forwarder } = forwarding
+  const { crossOrigin, concurrency, forwarder, calls, maxBodyBytes } = forwarding
+  const { issuer, now } = gateway
+  const policy = createMessagePolicy(route, { issuer, maxBodyBytes, calls, now })
   const sessions = createRouteSessions(gateway, route)
   const announced = route.transport === 'sse' ? createAnnouncedEndpoints(gateway, route) : undefined
   const pseudonym = viaPseudonym(gateway.issuer)
@@ -81,14 +90,24 @@ export function routeEndpoint(gateway: Gateway, forwarding: Forwarding, route: R
     const entered = concurrency.enter(route.path, access.grant.id)
     if (entered !== 'entered') return refuse(request, reply, entered, busy(entered))
     try {
+      const inspected = policy ? await policy(request, reply, access) : NOT_INSPECTED
+      if (inspected.verdict === 'aborted') return reply.hijack()
+      if (inspected.verdict === 'refused') return refuse(request, reply, inspected.reason, inspected.refusal)
       const fresh = await resolveCredential(gateway, forwarding, route, access)
       if (!fresh.ok) return refuse(request, reply, fresh.reason, fresh.refusal)
-      const body = await readSmallBody(request.raw)
+      const body = inspected.body ?? (await readSmallBody(request.raw))
       if (body === 'aborted') return reply.hijack()
-      const unchanged = gateway.cache.find(access.access.hash) === access
-      if (!unchanged && !(await stillOpen(request, access)))
-        return refuse(request, reply, 'ended', invalidToken(gateway, route))
-      return await send({ request, reply, access, session, upstream, credential: fresh.value, body })
+      if (!(await stillOpen(request, access))) return refuse(request, reply, 'ended', invalidToken(gateway, route))
+      return await send({
+        request,
+        reply,
+        access,
+        session,
+        upstream,
+        credential: fresh.value,
+        body,
+        filter: inspected.filter,
+      })
     } finally {
       concurrency.leave(route.path, access.grant.id)
     }
@@ -96,17 +115,12 @@ export function routeEndpoint(gateway: Gateway, forwarding: Forwarding, route: R
 
   /** Rights that ended while we waited for the credential or the body are noticed here, and from now on by the forwarder. */
   async function stillOpen(request: FastifyRequest, access: OpenAccess): Promise<boolean> {
-    let current = access
-    while (gateway.cache.find(access.access.hash) !== current) {
-      const again = await authenticate(gateway, route, request.raw)
-      if (!again.ok) return false
-      current = again.access
-    }
-    return true
+    if (gateway.cache.find(access.access.hash) === access) return true
+    return (await authenticate(gateway, route, request.raw)).ok
   }
 
   async function send(judged: Judged): Promise<FastifyReply> {
-    const { request, reply, access, credential, body } = judged
+    const { request, reply, access, credential, body, filter } = judged
     const headers = headersOf(judged, credential)
     if (!headers) {
       request.log.error({ route: route.path }, 'a header of this route cannot be filled for this user')
@@ -125,7 +139,8 @@ export function routeEndpoint(gateway: Gateway, forwarding: Forwarding, route: R
       endsAt: access.access.expiresAt,
       admit: sessions.admit,
       keepAliveMs: route.keepAliveMs,
-      rewrite: part === 'endpoint' ? announced?.rewrite(access.grant) : undefined,
+      rewrite: bothRewrites(part === 'endpoint' ? announced?.rewrite(access.grant) : undefined, filter?.events),
+      filter,
     }
     reply.hijack()
     const outcome = await timed(route, () => forwarder.forward(exchange))
@@ -177,6 +192,7 @@ export function routeEndpoint(gateway: Gateway, forwarding: Forwarding, route: R
     refusal = refusalFor(outcome),
   ): FastifyReply {
     gateway.metrics.requests.inc({ route: route.path, outcome: outcome.kind })
+    if (policy) calls.settled(reply, outcome)
     request.log.debug({ route: route.path, ...outcome }, 'forwarded')
     if (!refusal || reply.raw.headersSent || reply.raw.destroyed) return reply
     request.log.warn({ route: route.path, ...outcome }, 'not forwarded')
@@ -190,3 +206,6 @@ export function routeEndpoint(gateway: Gateway, forwarding: Forwarding, route: R
     return replyRouteRefusal(reply, refusal)
   }
 }
+
+/** A route that does not care what is asked of it. */
+const NOT_INSPECTED: Inspection = { verdict: 'passed' }

@@ -13,6 +13,8 @@ export function refusalFor(outcome: ForwardOutcome): RouteRefusal | undefined {
       return { status: 502, message: 'the MCP server refused the credential that this gateway holds for you' }
     case 'not_admitted':
       return { status: 503, message: 'the gateway cannot note the session right now' }
+    case 'answer_withheld':
+      return { status: 502, message: 'the MCP server sent a list of tools that the gateway cannot read' }
     case 'unreachable':
       return { status: 502, message: 'the MCP server cannot be reached' }
     case 'timed_out':

@@ -35,17 +35,21 @@ export function replyNotFound(reply: FastifyReply): FastifyReply {
 
 /** What a route answers when it did not forward; statuses that no MCP client takes for evidence of a protocol era. */
 export interface RouteRefusal {
-  readonly status: 400 | 401 | 403 | 404 | 405 | 413 | 431 | 500 | 502 | 503 | 504
+  readonly status: 400 | 401 | 403 | 404 | 405 | 413 | 415 | 431 | 500 | 502 | 503 | 504
   readonly message: string
   readonly headers?: Readonly<Record<string, string>>
+  /** A code that MCP defines; absent: the status. */
+  readonly code?: -32020
+  /** Of the request, where its body was read. */
+  readonly id?: string | number
 }
 
 /**
- * The body of a refusal on a route: a JSON-RPC error without id, with the HTTP status as its code, which lies outside
- * the range that JSON-RPC and MCP reserve (-32768 to -32000).
+ * The body of a refusal on a route: a JSON-RPC error, as a rule without id and with the HTTP status as its code, which lies
+ * outside the range that JSON-RPC and MCP reserve (-32768 to -32000, P-83).
  */
-export function routeRefusalBody(refusal: RouteRefusal): string {
-  return JSON.stringify({ jsonrpc: '2.0', error: { code: refusal.status, message: refusal.message }, id: null })
+export function routeRefusalBody({ status, message, code, id }: RouteRefusal): string {
+  return JSON.stringify({ jsonrpc: '2.0', error: { code: code ?? status, message }, id: id ?? null })
 }
 
 /** Answers a request on a route that is not forwarded. */

@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { auditedClient } from '../audit.ts'
 import type { Client } from '../domain/client.ts'
 import type { ConsentStage } from '../domain/interaction.ts'
-import type { Route } from '../domain/route.ts'
+import type { SignInRoute } from '../domain/route.ts'
 import { type AuthorizationServer, circumstances } from './authorization-server.ts'
 import { beginSignIn } from './begin-sign-in.ts'
 import { advanceInteraction, type HeldInteraction, takeInteraction } from './interactions.ts'
@@ -11,7 +11,7 @@ import { advanceInteraction, type HeldInteraction, takeInteraction } from './int
 export interface Approval {
   readonly held: HeldInteraction<ConsentStage>
   readonly client: Client
-  readonly route: Route
+  readonly route: SignInRoute
   readonly rememberedFor?: string
 }
 

@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import type { Audit } from '../audit.ts'
 import type { Client } from '../domain/client.ts'
 import type { PatProbe } from '../domain/credential.ts'
-import type { Route } from '../domain/route.ts'
+import type { SignInRoute } from '../domain/route.ts'
 import type { Secret } from '../domain/secret.ts'
 import type { BrowserProof } from '../http/browser-proof.ts'
 import type { RememberedConsent } from '../http/remembered-consent.ts'
@@ -18,7 +18,7 @@ import type { MetadataClients } from './metadata-clients.ts'
 export interface AuthorizationServer {
   /** The issuer (RFC 8414 §2), also the base of every URL we publish. */
   readonly issuer: string
-  readonly routes: readonly Route[]
+  readonly routes: readonly SignInRoute[]
   readonly providers: ReadonlyMap<string, Provider>
   readonly staticClients: ReadonlyMap<string, Client>
   /** Absent when no client may be named by a metadata document. */

@@ -4,7 +4,7 @@ import type { AuthorizationRequest } from '../domain/authorization-request.ts'
 import { oauthFailure } from '../domain/errors.ts'
 import type { Identity } from '../domain/identity.ts'
 import type { SignInStage } from '../domain/interaction.ts'
-import type { Route } from '../domain/route.ts'
+import type { SignInRoute } from '../domain/route.ts'
 import { hashToken } from '../domain/token.ts'
 import { answerWithError, showProblem } from './answer.ts'
 import type { AuthorizationServer } from './authorization-server.ts'
@@ -13,7 +13,7 @@ import { pageHeaders } from './pages.ts'
 /** One trip to a provider: the first says who the user is, a second one (`signedIn` is set) gets the server's token. */
 export interface Leg {
   readonly asked: AuthorizationRequest
-  readonly route: Route
+  readonly route: SignInRoute
   readonly provider: string
   readonly signedIn?: Identity
   readonly rememberedFor?: string

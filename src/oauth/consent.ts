@@ -6,7 +6,7 @@ import { oauthFailure } from '../domain/errors.ts'
 import type { ConsentStage } from '../domain/interaction.ts'
 import { describeRedirectUri } from '../domain/redirect-uri.ts'
 import { single } from '../domain/request-parameters.ts'
-import type { Route } from '../domain/route.ts'
+import type { SignInRoute } from '../domain/route.ts'
 import { grantScopes } from '../domain/scope.ts'
 import { isSameOriginPost } from '../http/browser-proof.ts'
 import { replyPage } from '../http/error-reply.ts'
@@ -108,24 +108,24 @@ function chosenRoute(
   server: AuthorizationServer,
   asked: AuthorizationRequest,
   picked: string | undefined,
-): Route | undefined {
+): SignInRoute | undefined {
   const offered = grantableRoutes(server, asked)
   return offered.length === 1 ? offered[0] : offered.find((route) => route.path === picked)
 }
 
 /** Routes that exist and for which something of the requested scope remains (RFC 6749 §3.3). */
-function grantableRoutes(server: AuthorizationServer, asked: AuthorizationRequest): Route[] {
+function grantableRoutes(server: AuthorizationServer, asked: AuthorizationRequest): SignInRoute[] {
   return server.routes.filter(
-    (route) => asked.routePaths.includes(route.path) && grantScopes(asked.scope, route.scopes).ok,
+    (route) => asked.routePaths.includes(route.path) && grantScopes(asked.scope, route.scopes, route.defaultScopes).ok,
   )
 }
 
-function grantedScopes(asked: AuthorizationRequest, route: Route): readonly string[] {
-  const scopes = grantScopes(asked.scope, route.scopes)
+function grantedScopes(asked: AuthorizationRequest, route: SignInRoute): readonly string[] {
+  const scopes = grantScopes(asked.scope, route.scopes, route.defaultScopes)
   return scopes.ok ? scopes.value : []
 }
 
-function describeCredential(route: Route): string {
+function describeCredential(route: SignInRoute): string {
   const { kind } = route.credential
   if (kind === 'provider-token') return `your access token from ${route.credential.provider}`
   if (kind === 'user-pat') return `your own ${route.credential.label}, which you are asked for next`

@@ -6,7 +6,7 @@ import type { ProviderTokens } from '../domain/credential.ts'
 import { oauthFailure } from '../domain/errors.ts'
 import type { Grant } from '../domain/grant.ts'
 import type { Identity } from '../domain/identity.ts'
-import type { Route } from '../domain/route.ts'
+import type { SignInRoute } from '../domain/route.ts'
 import { grantScopes } from '../domain/scope.ts'
 import { mintToken, newId } from '../domain/token.ts'
 import type { CredentialRow } from '../storage/store.ts'
@@ -18,7 +18,7 @@ import { consentKey, ownerOf } from './remember.ts'
 /** Everything that has been decided: this user lets this client use this route. */
 export interface Authorized {
   readonly asked: AuthorizationRequest
-  readonly route: Route
+  readonly route: SignInRoute
   readonly client: Client
   readonly identity: Identity
 }
@@ -37,7 +37,7 @@ export async function issueCode(
   { asked, route, client, identity }: Authorized,
   obtained: ObtainedCredential,
 ): Promise<FastifyReply> {
-  const scopes = grantScopes(asked.scope, route.scopes)
+  const scopes = grantScopes(asked.scope, route.scopes, route.defaultScopes)
   if (!scopes.ok) return answerWithError(server, request, reply, asked, NOTHING_LEFT)
   const now = server.now()
   const id = newId()

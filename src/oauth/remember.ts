@@ -2,7 +2,7 @@ import type { AuthorizationRequest } from '../domain/authorization-request.ts'
 import type { Client } from '../domain/client.ts'
 import type { Identity } from '../domain/identity.ts'
 import { describeRedirectUri } from '../domain/redirect-uri.ts'
-import type { Route } from '../domain/route.ts'
+import type { SignInRoute } from '../domain/route.ts'
 import { grantScopes } from '../domain/scope.ts'
 import { hashToken } from '../domain/token.ts'
 import type { ConsentKey } from '../http/remembered-consent.ts'
@@ -11,9 +11,9 @@ import type { ConsentKey } from '../http/remembered-consent.ts'
  * The question that a consent answers, or undefined where it must be asked every time: for clients that live on loopback
  * or a private scheme, since any program on the computer could be behind them, and for requests that leave the server open.
  */
-export function consentKey(asked: AuthorizationRequest, client: Client, route: Route): ConsentKey | undefined {
+export function consentKey(asked: AuthorizationRequest, client: Client, route: SignInRoute): ConsentKey | undefined {
   const isWeb = [asked.redirectUri, ...client.redirectUris].every((uri) => describeRedirectUri(uri).kind === 'https')
-  const scopes = grantScopes(asked.scope, route.scopes)
+  const scopes = grantScopes(asked.scope, route.scopes, route.defaultScopes)
   if (!isWeb || !scopes.ok || asked.routePaths.length !== 1) return undefined
   const { clientName, clientUri, redirectUris, tokenEndpointAuthMethod, keys, scope, origin } = client
   return {

@@ -1,0 +1,156 @@
+import {
+  createRemoteJWKSet,
+  decodeProtectedHeader,
+  errors,
+  type JWTPayload,
+  type JWTVerifyGetKey,
+  jwtVerify,
+} from 'jose'
+import { LRUCache } from 'lru-cache'
+import type { Identity } from '../domain/identity.ts'
+import type { ExternalAuthorization, Route } from '../domain/route.ts'
+import { DEFAULT_SCOPE } from '../domain/scope.ts'
+import { hashToken } from '../domain/token.ts'
+import { readIssuerKeys } from '../providers/issuer-keys.ts'
+import { readIdentity } from '../providers/oidc-identity.ts'
+import type { OpenAccess } from './access-cache.ts'
+
+/** What became of a JWT: access like that of our own tokens, or why there is none. */
+export type ExternalAccess =
+  | { readonly outcome: 'open'; readonly access: OpenAccess }
+  | { readonly outcome: 'invalid'; readonly reason: string }
+  | { readonly outcome: 'unavailable'; readonly reason: string }
+
+/** Verifies access tokens of other authorization servers (RFC 9068 §4). Never rejects. */
+export interface ExternalTokens {
+  verify(route: Route, authorization: ExternalAuthorization, token: string): Promise<ExternalAccess>
+}
+
+/** Asymmetric algorithms only: a shared secret would let the resource server make its own tokens (RFC 8725 §3.2). */
+const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519']
+const CLOCK_TOLERANCE_SECONDS = 60
+const MAX_TOKEN_LENGTH = 16_384
+const MAX_REMEMBERED = 10_000
+/** How long a verified token is believed without asking again whether its key is still published. */
+const REMEMBER_MS = 5 * 60_000
+const KEY_OPTIONS = { timeoutDuration: 5000, cooldownDuration: 30_000, cacheMaxAge: 10 * 60_000 }
+
+/** A verifier with the keys of issuers and what it verified lately; both bounded. */
+export function createExternalTokens(now: () => number): ExternalTokens {
+  const verified = new LRUCache<string, { readonly access: OpenAccess; readonly until: number }>({
+    max: MAX_REMEMBERED,
+  })
+  const keySets = new Map<string, Promise<JWTVerifyGetKey>>()
+
+  function keysOf(issuer: string): Promise<JWTVerifyGetKey> {
+    const present = keySets.get(issuer)
+    if (present) return present
+    const loading = readIssuerKeys(issuer).then((uri) => createRemoteJWKSet(uri, KEY_OPTIONS))
+    keySets.set(issuer, loading)
+    // An issuer that was away is asked again with the next token.
+    loading.catch(() => keySets.delete(issuer))
+    return loading
+  }
+
+  async function check(
+    route: Route,
+    authorization: ExternalAuthorization,
+    token: string,
+    hash: string,
+  ): Promise<ExternalAccess> {
+    const issuer = claimedIssuer(token)
+    if (issuer === undefined || !authorization.issuers.includes(issuer)) return invalid('issuer')
+    const type = decodeProtectedHeader(token)
+      .typ?.toLowerCase()
+      .replace(/^application\//, '')
+    if (type === undefined || !authorization.tokenTypes.includes(type)) return invalid('typ')
+    const { payload } = await jwtVerify(token, await keysOf(issuer), {
+      issuer,
+      audience: authorization.audience,
+      algorithms: ALGORITHMS,
+      clockTolerance: CLOCK_TOLERANCE_SECONDS,
+      requiredClaims: ['exp', 'sub', 'iat'],
+      currentDate: new Date(now()),
+    })
+    // One token for several servers is one that each of them could use at the others (RFC 8707 §3).
+    if (Array.isArray(payload.aud) && payload.aud.length !== 1) return invalid('several_audiences')
+    const identity = readIdentity(issuer, [payload], authorization.groupsClaim)
+    if (!identity || payload.exp === undefined) return invalid('subject')
+    return { outcome: 'open', access: openAccess(route, identity, payload, hash) }
+  }
+
+  return {
+    async verify(route, authorization, token) {
+      if (token.length > MAX_TOKEN_LENGTH) return invalid('too_long')
+      const hash = hashToken(`${route.path} ${token}`)
+      const present = verified.get(hash)
+      if (present && present.until > now()) return { outcome: 'open', access: present.access }
+      try {
+        const checked = await check(route, authorization, token, hash)
+        if (checked.outcome === 'open') {
+          const until = Math.min(checked.access.access.expiresAt, now() + REMEMBER_MS)
+          verified.set(hash, { access: checked.access, until })
+        }
+        return checked
+      } catch (error) {
+        return isTokensFault(error) ? invalid(error.code) : { outcome: 'unavailable', reason: 'issuer_keys' }
+      }
+    },
+  }
+}
+
+/** Errors that say something about the token; all others say that its issuer's keys could not be had. */
+function isTokensFault(error: unknown): error is errors.JOSEError {
+  const isAboutKeys = error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid
+  return error instanceof errors.JOSEError && !isAboutKeys && error.code !== 'ERR_JOSE_GENERIC'
+}
+
+/** The `iss` of a token before anything is verified: it only chooses whose keys are asked. */
+function claimedIssuer(token: string): string | undefined {
+  const [, payload = ''] = token.split('.')
+  try {
+    const claims: unknown = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8'))
+    const issuer = typeof claims === 'object' && claims !== null ? Reflect.get(claims, 'iss') : undefined
+    return typeof issuer === 'string' ? issuer : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** The same shape as for our own tokens; the grant's id stays the same for this user, client and route. */
+function openAccess(route: Route, identity: Identity, payload: JWTPayload, hash: string): OpenAccess {
+  const client = payload.client_id ?? payload.azp ?? payload.appid
+  const clientId = typeof client === 'string' ? client.slice(0, 255) : 'unknown'
+  const expiresAt = (payload.exp ?? 0) * 1000
+  const issuedAt = (payload.iat ?? 0) * 1000
+  const id = `external-${hashToken(JSON.stringify([identity.provider, identity.subject, clientId, route.path]))}`
+  const scopes = grantedScopes(route, payload.scope)
+  return {
+    access: { hash, grantId: id, scopes, expiresAt },
+    grant: {
+      id,
+      clientId,
+      routePath: route.path,
+      resource: route.resource,
+      scopes,
+      sealedIdentity: '',
+      status: 'active',
+      generation: 0,
+      rotatedAt: issuedAt,
+      createdAt: issuedAt,
+      expiresAt,
+    },
+    identity,
+  }
+}
+
+/** Scopes that the route knows; a route without scopes of its own asks for none. */
+function grantedScopes(route: Route, scope: unknown): readonly string[] {
+  if (route.scopes.length === 1 && route.scopes[0] === DEFAULT_SCOPE) return route.scopes
+  const named = typeof scope === 'string' ? scope.split(' ') : []
+  return route.scopes.filter((known) => named.includes(known))
+}
+
+function invalid(reason: string): ExternalAccess {
+  return { outcome: 'invalid', reason }
+}

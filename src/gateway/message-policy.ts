@@ -1,0 +1,123 @@
+import { isUtf8 } from 'node:buffer'
+import type { IncomingMessage } from 'node:http'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { type ReadBody, readBody, type Unreadable } from '../domain/message.ts'
+import { agree, type MirroredHeaders } from '../domain/mirrored-headers.ts'
+import { fail, type Result } from '../domain/result.ts'
+import type { Route } from '../domain/route.ts'
+import { decideOperations } from '../domain/tool-policy.ts'
+import type { RouteRefusal } from '../http/error-reply.ts'
+import type { OpenAccess } from './access-cache.ts'
+import { type AnswerFilter, answerFilter } from './answer-filter.ts'
+import type { CallNotes } from './call-notes.ts'
+import {
+  BODY_TOO_LARGE,
+  headerMismatch,
+  insufficientScope,
+  toolDenied,
+  UNREADABLE,
+  WRONG_MEDIA,
+} from './message-refusals.ts'
+import { isModern } from './protocol-era.ts'
+import { readWholeBody } from './whole-body.ts'
+
+/** What came of looking at a request's messages. */
+export type Inspection =
+  /** Forward exactly `body`, which is absent where a request has none to look at, and pass the answer through `filter`. */
+  | { readonly verdict: 'passed'; readonly body?: Buffer; readonly filter?: AnswerFilter | undefined }
+  | Refused
+  | { readonly verdict: 'aborted' }
+
+interface Refused {
+  readonly verdict: 'refused'
+  readonly reason: string
+  readonly refusal: RouteRefusal
+  /** Scopes that would have helped. */
+  readonly missing?: readonly string[]
+}
+
+/** Judges what a request asks for. Never rejects. */
+export type MessagePolicy = (request: FastifyRequest, reply: FastifyReply, access: OpenAccess) => Promise<Inspection>
+
+export interface MessagePolicyOptions {
+  /** The issuer (RFC 8414 §2), for challenges. */
+  readonly issuer: string
+  readonly maxBodyBytes: number
+  readonly calls: CallNotes
+  /** ms since 1970. */
+  readonly now: () => number
+}
+
+/**
+ * The policy of a route with `tools` or `scopes`, or where every call is noted; undefined for every other: there, no body
+ * is ever looked at. A body that parsers could read in different ways is refused (B214), the rest is decided on the body
+ * with the headers held against it (P-13), and what is forwarded are the very bytes that came (P-12).
+ */
+export function createMessagePolicy(
+  route: Route,
+  { issuer, maxBodyBytes, calls, now }: MessagePolicyOptions,
+): MessagePolicy | undefined {
+  const { rules } = route
+  if (!rules && !calls.everyCall) return undefined
+
+  function judge(request: IncomingMessage, body: ReadBody, granted: readonly string[]): Refused | undefined {
+    const id = body.isBatch ? undefined : body.messages[0]?.id
+    if (!agree(mirroredHeaders(request), body)) return refused('header_mismatch', headerMismatch(id))
+    if (!rules) return undefined
+    const operations = body.messages.flatMap(({ operation }) => operation ?? [])
+    const decision = decideOperations(rules, granted, operations)
+    if (decision.outcome === 'denied') return refused('tool_denied', toolDenied(id))
+    if (decision.outcome === 'allowed') return undefined
+    const needed = route.scopes.filter((scope) => granted.includes(scope) || decision.scopes.includes(scope))
+    const refusal = insufficientScope(issuer, route, needed, id)
+    return { ...refused('insufficient_scope', refusal), missing: decision.scopes }
+  }
+
+  return async (request, reply, access) => {
+    const granted = access.access.scopes
+    if (request.method !== 'POST')
+      return { verdict: 'passed', filter: rules && answerFilter(rules, granted, request.method, []) }
+    const startedAt = now()
+    if (!isPlainJson(request.raw)) return refused('unsupported_media_type', WRONG_MEDIA)
+    const body = await readWholeBody(request.raw, maxBodyBytes)
+    if (body === 'aborted') return { verdict: 'aborted' }
+    if (body === 'too_large') return refused('body_too_large', BODY_TOO_LARGE)
+    const read = readBytes(body)
+    if (!read.ok) return refused(`body_${read.failure}`, UNREADABLE[read.failure])
+    const { messages } = read.value
+    const noted = { request, reply, route, access, messages, requestBytes: body.length, startedAt }
+    const refusal = judge(request.raw, read.value, granted)
+    if (refusal) {
+      calls.refused(noted, refusal.reason, refusal.missing)
+      return refusal
+    }
+    calls.begun(noted)
+    return { verdict: 'passed', body, filter: rules && answerFilter(rules, granted, 'POST', messages) }
+  }
+}
+
+/** Another charset would be another text to the server: UTF-7 and UTF-16 hide what these bytes say. */
+const JSON_IN_UTF8 = /^application\/json[\t ]*(?:;[\t ]*charset=("?)utf-8\1[\t ]*)?$/i
+
+function isPlainJson(request: IncomingMessage): boolean {
+  const { 'content-type': type, 'content-encoding': coding } = request.headers
+  return JSON_IN_UTF8.test(type ?? '') && (coding === undefined || coding.toLowerCase() === 'identity')
+}
+
+function readBytes(body: Buffer): Result<ReadBody, Unreadable> {
+  return isUtf8(body) ? readBody(body.toString('utf8')) : fail('not_json')
+}
+
+function mirroredHeaders(request: IncomingMessage): MirroredHeaders {
+  const { 'mcp-protocol-version': version, 'mcp-method': method, 'mcp-name': name } = request.headers
+  return {
+    areRequired: isModern(request),
+    ...(typeof version === 'string' ? { version } : {}),
+    ...(typeof method === 'string' ? { method } : {}),
+    ...(typeof name === 'string' ? { name } : {}),
+  }
+}
+
+function refused(reason: string, refusal: RouteRefusal): Refused {
+  return { verdict: 'refused', reason, refusal }
+}
