@@ -62,6 +62,17 @@ describe('which scope an operation takes (S-05, S-08)', () => {
     expect(decideOperations(SCOPES, scopes, [operation])).toEqual(allowed)
   })
 
+  it('of scopes that have nothing to do with each other, the one that names the operation most precisely', () => {
+    const scopes = [
+      scope('all', { tools: ['*'] }),
+      scope('some', { tools: ['get_*'] }),
+      scope('one', { tools: ['get_x'] }),
+    ]
+    const asked = (name: string) => decideOperations({ deny: [], scopes }, [], [tool(name)])
+    expect([asked('get_x'), asked('get_y'), asked('x')]).toEqual([missing('one'), missing('some'), missing('all')])
+    expect(decideOperations(SCOPES, [], [tool('drop_x')])).toEqual(missing('write'))
+  })
+
   it('a broader scope implies the narrower ones, however deep, and never the other way round (S-06)', () => {
     expect(decideOperations(SCOPES, ['admin'], [tool('push'), tool('get_x'), method('resources/list')])).toEqual(
       allowed,
