@@ -9,9 +9,9 @@ import fastify, {
 import type { Logger } from 'pino'
 import type { GatewayConfig } from './config/gateway-config.ts'
 import { oauthFailure } from './domain/errors.ts'
+import { noteArrivals } from './http/arrival.ts'
 import { acceptCookies } from './http/browser-proof.ts'
 import { replyNotFound, replyOAuthError, replyRouteRefusal } from './http/error-reply.ts'
-import { rawPath } from './http/query.ts'
 import { acceptRateLimits } from './http/rate-limit.ts'
 import { acceptedHosts, guardRequest } from './http/request-guard.ts'
 import { showProblem } from './oauth/answer.ts'
@@ -50,6 +50,7 @@ export async function createPublicListener(config: GatewayConfig, logger: Logger
   const hosts = acceptedHosts(config.publicUrl)
   const isHttps = config.publicUrl.startsWith('https:')
 
+  noteArrivals(app, Date.now)
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id)
     if (isHttps) reply.header('strict-transport-security', 'max-age=31536000')
@@ -66,7 +67,8 @@ export async function createPublicListener(config: GatewayConfig, logger: Logger
     // The query is never logged: it can hold codes and states.
     const line = {
       method: request.method,
-      path: rawPath(request.url),
+      // The pattern, not what was asked for: people paste secrets into addresses.
+      path: request.routeOptions.url ?? '(unknown)',
       status: reply.statusCode,
       ms: Math.round(reply.elapsedTime),
     }

@@ -18,13 +18,23 @@ declare module 'fastify' {
 export function acceptForms(scope: FastifyInstance): void {
   scope.decorateRequest('form')
   scope.removeAllContentTypeParsers()
-  scope.addContentTypeParser('*', { parseAs: 'string', bodyLimit: FORM_LIMIT_BYTES }, (request, body, done) => {
+  scope.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: FORM_LIMIT_BYTES }, (request, body, done) => {
     if (isForm(request.headers['content-type'])) {
-      const parameters = parseParameters(String(body))
-      if (parameters.ok) request.form = parameters.value
+      const text = decodeUtf8(body as Buffer)
+      const parameters = text === undefined ? undefined : parseParameters(text)
+      if (parameters?.ok) request.form = parameters.value
     }
     done(null, undefined)
   })
+}
+
+/** RFC 6749 Appendix B: UTF-8. Bytes that are none are refused instead of being replaced. */
+function decodeUtf8(bytes: Buffer): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch {
+    return undefined
+  }
 }
 
 /** The media type alone decides; its parameters (charset) are ignored (RFC 6749 Appendix B: always UTF-8). */

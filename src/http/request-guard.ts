@@ -33,6 +33,7 @@ export function guardRequest(request: IncomingMessage, hosts: ReadonlySet<string
   // Node's parser lets a request line through that calls itself HTTP/2.0 (RFC 9112 §2.3, B233).
   if (request.httpVersionMajor !== 1) return { status: 400, problem: 'only HTTP/1.0 and HTTP/1.1 are spoken here' }
   if (!TARGET.test(request.url ?? '')) return { status: 400, problem: 'the request target is not well-formed' }
+  if (/websocket/i.test(request.headers.upgrade ?? '')) return { status: 400, problem: 'WebSocket is not spoken here' }
   const coding = request.headers['transfer-encoding']
   if (coding !== undefined && coding.toLowerCase() !== 'chunked')
     return { status: 400, problem: 'only chunked transfer coding is understood' }

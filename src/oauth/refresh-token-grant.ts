@@ -17,8 +17,8 @@ const INVALID = oauthFailure('invalid_grant', 'the refresh token is unknown, use
 
 /**
  * The refresh_token grant (RFC 6749 §6) with rotation (RFC 9700 §4.14.2). The token names its generation: the current
- * one advances; the one before it, within the grace, gets the same successor again, because answers are lost and
- * clients race; anything older is reuse and ends the grant. Checks come before the rotation, so that a refused request
+ * one advances; the one before it, within the grace, gets the same successor again, because answers are lost; one that
+ * was on its way while others rotated gets the newest, because clients race with themselves; anything older is reuse and ends the grant. Checks come before the rotation, so that a refused request
  * costs nobody a token.
  */
 export async function refreshTokenGrant(
@@ -42,18 +42,28 @@ export async function refreshTokenGrant(
 
   const access = accessFor(server, grant.id, scopes.value, grant.expiresAt)
   const { refreshGraceMs } = server.lifetimes
-  const outcome = await server.store.advanceGeneration(grant.id, claim.generation, access.row, now, refreshGraceMs)
+  const outcome = await server.store.advanceGeneration(
+    grant.id,
+    claim.generation,
+    access.row,
+    now,
+    refreshGraceMs,
+    request.arrivedAt,
+  )
   const about = { client: auditedClient(request.client), routePath: grant.routePath, grantId: grant.id }
   if (outcome === 'reused') {
     await endGrant(server, grant)
     server.audit({ event: 'refresh_token_reused', ...request.circumstances, ...about })
   }
-  if (outcome !== 'rotated' && outcome !== 'retried') return fail(INVALID)
+  if (outcome === 'reused' || outcome === 'gone') return fail(INVALID)
+  // One that was overtaken by several rotations gets the newest token: its own successor is history already.
+  const newest = outcome === 'overtaken' ? (await server.store.findGrant(grant.id))?.generation : claim.generation + 1
+  if (newest === undefined) return fail(INVALID)
   const event = outcome === 'rotated' ? 'token_refreshed' : 'token_retried'
   server.audit({ event, ...request.circumstances, user: auditedUser(identity), ...about })
   return ok({
     accessToken: access.token,
-    refreshToken: refreshToken(server.vault.refreshMacKeys[0], { grantId: grant.id, generation: claim.generation + 1 }),
+    refreshToken: refreshToken(server.vault.refreshMacKeys[0], { grantId: grant.id, generation: newest }),
     expiresInSeconds: access.expiresInSeconds,
     scopes: scopes.value,
   })

@@ -16,8 +16,8 @@ export interface TokenRequest {
   readonly client: Client
   readonly parameters: RequestParameters
   readonly circumstances: ReturnType<typeof circumstances>
-  /** When the request arrived, ms since 1970. */
-  readonly receivedAt: number
+  /** When the client had begun the request at the latest, ms since 1970. */
+  readonly arrivedAt: number
 }
 
 /** What a successful token response says (RFC 6749 §5.1). */
@@ -38,7 +38,6 @@ const GRANTS: ReadonlyMap<string, GrantHandler> = new Map([
 /** `POST /token` (RFC 6749 §3.2): always JSON, never stored, whatever happens. */
 export function tokenEndpoint(server: AuthorizationServer) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
-    const receivedAt = server.now()
     const parameters = readForm(request)
     if (!parameters.ok) return refuse(server, request, reply, 'unknown', parameters.failure)
     const client = await authenticateClient(server, request, parameters.value)
@@ -51,7 +50,7 @@ export function tokenEndpoint(server: AuthorizationServer) {
       client: client.value,
       parameters: parameters.value,
       circumstances: circumstances(request),
-      receivedAt,
+      arrivedAt: request.arrivedAt,
     })
     if (!issued.ok) return refuse(server, request, reply, grantType, issued.failure)
 

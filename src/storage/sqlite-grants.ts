@@ -41,12 +41,12 @@ export function grantVerbs(session: Session): Pick<Store, GrantVerbs> {
         queries.insert(accessTokens).values(access).run()
         return { outcome: 'redeemed' }
       }),
-    advanceGeneration: (grantId, from, access, now, graceMs) =>
+    advanceGeneration: (grantId, from, access, now, graceMs, arrivedAt) =>
       session.write((queries) => {
         assertSameGrant(grantId, access.grantId)
         const grant = grantOf(queries, grantId)
         if (grant?.status !== 'active' || grant.expiresAt <= now) return 'gone'
-        const outcome = judgeGeneration(grant, from, now, graceMs)
+        const outcome = judgeGeneration(grant, from, now, graceMs, arrivedAt)
         if (outcome === 'reused') return outcome
         if (outcome === 'rotated')
           queries
@@ -81,11 +81,19 @@ export function endGrant(queries: Queries, grantId: string): boolean {
 }
 
 /** RFC 9700 §4.14.2 with a grace period. A clock that was set back must not bring an old generation back to life. */
-function judgeGeneration(grant: Grant, from: number, now: number, graceMs: number): 'rotated' | 'retried' | 'reused' {
-  if (from < 1) return 'reused'
+function judgeGeneration(
+  grant: Grant,
+  from: number,
+  now: number,
+  graceMs: number,
+  arrivedAt = now,
+): 'rotated' | 'retried' | 'overtaken' | 'reused' {
+  if (from < 1 || from > grant.generation) return 'reused'
   if (from === grant.generation) return 'rotated'
   const inGrace = Math.abs(now - grant.rotatedAt) <= graceMs
-  return from === grant.generation - 1 && inGrace ? 'retried' : 'reused'
+  if (!inGrace) return 'reused'
+  if (from === grant.generation - 1) return 'retried'
+  return arrivedAt < grant.rotatedAt ? 'overtaken' : 'reused'
 }
 
 function codeOf(queries: Queries, hash: string) {

@@ -128,8 +128,9 @@ export interface Store {
   >
   /**
    * Rotates a refresh token (RFC 9700 §4.14.2). Presenting the current generation advances it (`rotated`); presenting
-   * the one before within `graceMs` of the rotation answers `retried`; anything else is `reused` and changes nothing.
-   * `rotated` and `retried` store the access token. A grant that is not active is `gone`.
+   * the one before within `graceMs` of the rotation answers `retried`; an older one whose request had arrived
+   * (`arrivedAt`) before that rotation is `overtaken`, within the same grace: nobody can have known better. Anything else
+   * is `reused` and changes nothing. The first three store the access token. A grant that is not active is `gone`.
    */
   advanceGeneration(
     grantId: string,
@@ -137,7 +138,8 @@ export interface Store {
     access: AccessRow,
     now: number,
     graceMs: number,
-  ): Promise<'rotated' | 'retried' | 'reused' | 'gone'>
+    arrivedAt?: number,
+  ): Promise<'rotated' | 'retried' | 'overtaken' | 'reused' | 'gone'>
 
   /** The access token with its grant and live or dead credential; revoked and expired ones are found as they are. */
   findAccess(hash: string): Promise<FoundAccess | undefined>

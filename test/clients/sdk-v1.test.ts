@@ -5,4 +5,5 @@ describeWholeWay('the client of @modelcontextprotocol/sdk 1.x (2025-11-25, sessi
   connect: connectSdkV1,
   connectToEverything: connectSdkV1,
   protocolVersion: '2025-11-25',
+  losesParallelCalls: true,
 })

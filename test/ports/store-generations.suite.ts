@@ -49,6 +49,21 @@ export function describeGenerations(data: StoreData): void {
       expect(await data.store.advanceGeneration(grant.id, 2, anAccess(grant), NOW, GRACE)).toBe('retried')
     })
 
+    it('spares an older one whose request was under way while others rotated, within the grace (T-12, C12)', async () => {
+      const { grant } = await data.activeGrant()
+      await data.store.advanceGeneration(grant.id, 1, anAccess(grant), NOW, GRACE)
+      await data.store.advanceGeneration(grant.id, 2, anAccess(grant), NOW + 5, GRACE)
+      const late = anAccess(grant)
+      const present = (arrivedAt: number, now = NOW + 6) =>
+        data.store.advanceGeneration(grant.id, 1, late, now, GRACE, arrivedAt)
+      expect(await present(NOW + 5)).toBe('reused')
+      expect(await present(NOW + 4, NOW + GRACE + 6)).toBe('reused')
+      expect(await data.store.findAccess(late.hash)).toBeUndefined()
+      expect(await present(NOW + 4)).toBe('overtaken')
+      expect(await data.store.findAccess(late.hash)).toBeDefined()
+      expect(await data.store.findGrant(grant.id)).toMatchObject({ generation: 3, rotatedAt: NOW + 5 })
+    })
+
     it('calls a generation that was never issued reused, and changes nothing', async () => {
       const { grant } = await data.activeGrant()
       for (const never of [0, -1, 2, 1.5, Number.NaN, 2 ** 32])
