@@ -5,6 +5,7 @@ import { type SpawnedGateway, spawnTestGateway } from '../fixtures/gateway.ts'
 import { type IdentityProvider, startIdentityProvider } from '../fixtures/identity-provider.ts'
 import { register } from '../fixtures/oauth-requests.ts'
 import { oidcProviders } from '../fixtures/provider-gateway.ts'
+import { createProviderMemory } from '../fixtures/provider-memory.ts'
 import { CALLERS, type Caller, type ConnectCaller } from './callers.ts'
 import { createIdentity, type Identity, type IdentityCounts } from './identity.ts'
 import { type Answer, IDENTITY_HEADER, type UpstreamStart } from './messages.ts'
@@ -24,6 +25,8 @@ export interface SoakReport extends Readonly<IdentityCounts> {
   readonly answered: number
   /** Calls that a reset or an abort ended; their clients went on. */
   readonly failed: number
+  /** Why they failed, in the clients' words, with how often. */
+  readonly failures: Readonly<Record<string, number>>
   /** Answers that belonged to somebody else, or to another call, in words. */
   readonly mixedUp: readonly string[]
   /** Exchanges that the gateway believed to be open after everybody had left. */
@@ -38,6 +41,7 @@ const ABORT_SHARE = 0.01
 const REFRESH_SHARE = 0.002
 const PROGRESS_MS = 10_000
 const SETTLE_MS = 10_000
+const REASON_LENGTH = 160
 
 /** Runs gateway and MCP server in processes of their own and everybody else here. Rejects when it cannot even begin. */
 export async function runSoak(options: SoakOptions): Promise<SoakReport> {
@@ -46,6 +50,7 @@ export async function runSoak(options: SoakOptions): Promise<SoakReport> {
   const provider = await startIdentityProvider({
     accounts: [{ sub: first }, ...others.map((sub) => ({ sub }))],
     accessTokenTtlSeconds: options.accessTtlSeconds * 2,
+    memory: createProviderMemory(),
   })
   const upstream = fork(UPSTREAM, [
     JSON.stringify({ issuer: provider.issuer, resetShare: RESET_SHARE } satisfies UpstreamStart),
@@ -100,11 +105,13 @@ async function soak(
   let started = 0
   let answered = 0
   let failed = 0
+  const failures: Record<string, number> = {}
   const goesOn = () => started < options.calls && performance.now() - begun < options.limitMs && mixedUp.length === 0
   const report = (leftOpen = 0): SoakReport => ({
     ...counts,
     answered,
     failed,
+    failures,
     mixedUp,
     leftOpen,
     elapsedMs: performance.now() - begun,
@@ -120,8 +127,10 @@ async function soak(
         answered += 1
         if (wrong !== undefined) mixedUp.push(wrong)
         if (Math.random() < REFRESH_SHARE) await identity.refresh()
-      } catch {
+      } catch (error) {
         failed += 1
+        const reason = reasonOf(error)
+        failures[reason] = (failures[reason] ?? 0) + 1
         await caller?.close().catch(() => undefined)
         caller = undefined
       }
@@ -140,6 +149,13 @@ function mistakeIn(answer: Answer, name: string, nonce: string): string | undefi
   const { credentialOf, identity, sessionOwner = name } = answer
   const isRight = answer.nonce === nonce && credentialOf === name && identity === name && sessionOwner === name
   return isRight ? undefined : `${nonce} was answered ${JSON.stringify(answer)}`
+}
+
+/** The first words of an error, without numbers and names. */
+function reasonOf(error: unknown): string {
+  const { message, cause } = error as Error
+  const why = cause instanceof Error ? `${message}: ${cause.message}` : message
+  return why.replaceAll(/[0-9]+/g, '#').slice(0, REASON_LENGTH)
 }
 
 /** How many exchanges the gateway still believes to be open, as soon as it is none, or after some seconds. */
