@@ -15,6 +15,16 @@ const ENV = {
   BUILD_BOT_SECRET: 'build-bot-secret-of-32-characters',
 }
 
+describe('README.md', () => {
+  it('shows a gateway.yaml that passes check-config without a warning', () => {
+    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
+    const block = /```yaml\n([\s\S]*?)```/.exec(readme)?.[1] ?? ''
+    const config = configOf(block, ENV)
+    expect(config.warnings).toEqual([])
+    expect(config.routes.map(({ credential }) => credential.kind)).toEqual(['user-pat'])
+  })
+})
+
 describe('gateway.yaml.example', () => {
   it('passes check-config with the variables it names, without a warning', () => {
     const config = configOf(EXAMPLE, ENV)
