@@ -77,22 +77,24 @@ export function createCallNotes({ audit, digestKey, staticClients, everyCall, no
     return createHmac('sha256', digestKey).update(canonicalJson(args)).digest('base64url')
   }
 
+  function note(noted: NotedRequest): void {
+    const { reply, requestBytes, startedAt } = noted
+    const outcome = answered.get(reply)
+    const result = {
+      ...(reply.raw.headersSent ? { status: reply.raw.statusCode } : {}),
+      durationMs: now() - startedAt,
+      requestBytes,
+      ...(outcome && 'bytes' in outcome ? { responseBytes: outcome.bytes } : {}),
+    }
+    for (const call of calls(noted)) audit({ event: 'call', ...call, ...result })
+  }
+
   return {
     everyCall,
     begun(noted) {
       if (!everyCall) return
-      const { reply, requestBytes, startedAt } = noted
-      const { raw } = reply
-      raw.once('close', () => {
-        const outcome = answered.get(reply)
-        const result = {
-          ...(raw.headersSent ? { status: raw.statusCode } : {}),
-          durationMs: now() - startedAt,
-          requestBytes,
-          ...(outcome && 'bytes' in outcome ? { responseBytes: outcome.bytes } : {}),
-        }
-        for (const call of calls(noted)) audit({ event: 'call', ...call, ...result })
-      })
+      // The answer closes before whoever forwarded it hears of that.
+      noted.reply.raw.once('close', () => setImmediate(note, noted))
     },
     settled: (reply, outcome) => void answered.set(reply, outcome),
     refused(noted, reason, missing) {
