@@ -21,7 +21,7 @@ const { values } = parseArgs({
 const report = await runSoak({
   calls: values.quick ? 5000 : Number(values.calls),
   identities: values.quick ? 20 : Number(values.identities),
-  limitMs: values.quick ? 25_000 : Number(values.minutes) * 60_000,
+  limitMs: values.quick ? 20_000 : Number(values.minutes) * 60_000,
   accessTtlSeconds: values.quick ? 3 : 60,
   progress: (soFar) => process.stdout.write(`${describe(soFar)}\n`),
 })
