@@ -33,6 +33,11 @@ const COMMANDS: Readonly<Record<string, Command>> = {
 }
 const WITH_CONFIG = ['serve', 'check-config', 'migrate']
 
+// Older ones fail somewhere inside a dependency, in words that help nobody.
+if (Number.parseInt(process.versions.node, 10) < 22) {
+  process.stderr.write(`gatehouse: Node ${process.versions.node} is too old; install Node 22.19 or newer\n`)
+  process.exit(1)
+}
 process.exitCode = await main(process.argv.slice(2))
 
 async function main(args: readonly string[]): Promise<number> {

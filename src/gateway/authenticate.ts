@@ -1,8 +1,9 @@
-import type { IncomingMessage } from 'node:http'
+import type { FastifyRequest } from 'fastify'
 import { bearerChallenge } from '../domain/discovery.ts'
 import { decide } from '../domain/policy.ts'
 import type { ExternalAuthorization, Route } from '../domain/route.ts'
 import { hashToken, looksLikeToken } from '../domain/token.ts'
+import { circumstances } from '../http/circumstances.ts'
 import type { RouteRefusal } from '../http/error-reply.ts'
 import { rawQuery } from '../http/query.ts'
 import { openIdentity, openPat, openTokens } from '../vault.ts'
@@ -18,8 +19,8 @@ export type Authenticated =
  * alive, for this very route, and the policy still allows the user. Rejects with StoreUnavailable or CannotOpen; then
  * nothing may be forwarded.
  */
-export async function authenticate(gateway: Gateway, route: Route, request: IncomingMessage): Promise<Authenticated> {
-  if (hasTokenInQuery(request.url ?? '')) return refuse(400, 'the access token belongs in the Authorization header')
+export async function authenticate(gateway: Gateway, route: Route, request: FastifyRequest): Promise<Authenticated> {
+  if (hasTokenInQuery(request.url)) return refuse(400, 'the access token belongs in the Authorization header')
   const { authorization } = request.headers
   const token = /^bearer +(.+)$/i.exec(authorization ?? '')?.[1]
   if (token === undefined) return challenge(gateway, route)
@@ -27,8 +28,9 @@ export async function authenticate(gateway: Gateway, route: Route, request: Inco
   if (!looksLikeToken('access', token)) return challengeInvalid(gateway, route)
 
   const hash = hashToken(token)
-  const access = gateway.cache.find(hash) ?? (await gateway.cache.load(hash, () => lookUp(gateway, route, hash)))
-  if (access && access.grant.routePath !== route.path) noteOtherRoute(gateway, route, access)
+  const access =
+    gateway.cache.find(hash) ?? (await gateway.cache.load(hash, () => lookUp(gateway, route, hash, request)))
+  if (access && access.grant.routePath !== route.path) noteOtherRoute(gateway, route, access, request)
   if (!access || access.grant.routePath !== route.path || access.access.expiresAt <= gateway.now()) {
     return challengeInvalid(gateway, route)
   }
@@ -72,13 +74,18 @@ export function invalidToken(gateway: Gateway, route: Route): RouteRefusal {
   }
 }
 
-async function lookUp(gateway: Gateway, route: Route, hash: string): Promise<OpenAccess | undefined> {
+async function lookUp(
+  gateway: Gateway,
+  route: Route,
+  hash: string,
+  request: FastifyRequest,
+): Promise<OpenAccess | undefined> {
   const found = await gateway.store.findAccess(hash)
   if (found?.grant.status !== 'active' || found.grant.expiresAt <= gateway.now()) return undefined
   const { access, grant, credential } = found
   // The audience decides before anything is opened; a token of another route is as unknown as any.
   if (grant.routePath !== route.path) {
-    noteOtherRoute(gateway, route, found)
+    noteOtherRoute(gateway, route, found, request)
     return undefined
   }
   const identity = await openIdentity(gateway.vault, grant)
@@ -99,8 +106,14 @@ async function lookUp(gateway: Gateway, route: Route, hash: string): Promise<Ope
 }
 
 /** A live token of one server presented to another: a client's mistake, or somebody trying (RFC 8707 §2). */
-function noteOtherRoute(gateway: Gateway, route: Route, { grant }: Pick<OpenAccess, 'grant'>): void {
-  gateway.audit({ event: 'audience_refused', grantId: grant.id, clientId: grant.clientId, routePath: route.path })
+function noteOtherRoute(
+  gateway: Gateway,
+  route: Route,
+  { grant }: Pick<OpenAccess, 'grant'>,
+  request: FastifyRequest,
+): void {
+  const { id: grantId, clientId } = grant
+  gateway.audit({ event: 'audience_refused', ...circumstances(request), grantId, clientId, routePath: route.path })
 }
 
 /** RFC 6750 §3.1: a request without any token is told where to get one, and not that something was wrong. */

@@ -1,4 +1,6 @@
+import type { FastifyRequest } from 'fastify'
 import type { Route } from '../domain/route.ts'
+import { circumstances } from '../http/circumstances.ts'
 import type { RouteRefusal } from '../http/error-reply.ts'
 import type { OpenAccess } from './access-cache.ts'
 import { invalidToken } from './authenticate.ts'
@@ -48,13 +50,24 @@ export async function resolveCredential(
  * Notes that the MCP server refused a user's own token: nobody sends it again, and the user is asked for a new one at the
  * next sign-in. A 401 would only make clients sign in over and over with the same token.
  */
-export async function noteRefusedPat(gateway: Gateway, route: Route, access: OpenAccess): Promise<void> {
+export async function noteRefusedPat(
+  gateway: Gateway,
+  route: Route,
+  access: OpenAccess,
+  request: FastifyRequest,
+): Promise<void> {
   const { credential, identity, grant } = access
   if (credential?.kind !== 'user-pat') return
   if ((await gateway.store.killCredential(credential.row.id, credential.row.version)) === 'lost') return
   const { provider, subject, email } = identity
   const user = { provider, subject, ...(email === undefined ? {} : { email }) }
-  gateway.audit({ event: 'credential_refused', user, routePath: route.path, grantId: grant.id })
+  gateway.audit({
+    event: 'credential_refused',
+    ...circumstances(request),
+    user,
+    routePath: route.path,
+    grantId: grant.id,
+  })
 }
 
 /** What a client is told whose user has to give a new token; it goes to the user as it stands. */

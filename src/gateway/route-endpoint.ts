@@ -77,12 +77,12 @@ export function routeEndpoint(gateway: Gateway, forwarding: Forwarding, route: R
     if (isPreflight(request.raw)) return reply.code(204).headers(preflightHeaders(request.raw)).send()
     if (cameBack(via, pseudonym)) return refuse(request, reply, 'loop', LOOP)
 
-    const authenticated = await authenticate(gateway, route, request.raw)
+    const authenticated = await authenticate(gateway, route, request)
     if (!authenticated.ok) return refuse(request, reply, 'unauthenticated', authenticated.refusal)
     const { access } = authenticated
     if (!methods.includes(request.method)) return refuse(request, reply, 'method_refused', wrongMethod(methods))
 
-    const judged = sessions.judge(request.raw, access.grant)
+    const judged = sessions.judge(request, access.grant)
     const session = typeof judged === 'string' ? judged : await judged
     const upstream = part === 'messages' ? await announced?.open(request.url, access.grant) : route.upstream
     if (session === 'refused' || !upstream) return refuse(request, reply, 'session_refused', UNKNOWN_SESSION)
@@ -116,7 +116,7 @@ export function routeEndpoint(gateway: Gateway, forwarding: Forwarding, route: R
   /** Rights that ended while we waited for the credential or the body are noticed here, and from now on by the forwarder. */
   async function stillOpen(request: FastifyRequest, access: OpenAccess): Promise<boolean> {
     if (gateway.cache.find(access.access.hash) === access) return true
-    return (await authenticate(gateway, route, request.raw)).ok
+    return (await authenticate(gateway, route, request)).ok
   }
 
   async function send(judged: Judged): Promise<FastifyReply> {
@@ -146,7 +146,7 @@ export function routeEndpoint(gateway: Gateway, forwarding: Forwarding, route: R
     const outcome = await timed(route, () => forwarder.forward(exchange))
     if (outcome.kind !== 'credential_refused') return settle(request, reply, outcome)
     if (route.credential.kind === 'user-pat') {
-      await noteRefusedPat(gateway, route, access)
+      await noteRefusedPat(gateway, route, access, request)
       return settle(request, reply, outcome, patRefused(route.credential.label))
     }
     const renewed = route.credential.kind === 'provider-token' && body !== 'stream' && (await renewedHeaders(judged))

@@ -1,8 +1,10 @@
 import type { IncomingMessage } from 'node:http'
+import type { FastifyRequest } from 'fastify'
 import { LRUCache } from 'lru-cache'
 import type { Grant } from '../domain/grant.ts'
 import type { Route } from '../domain/route.ts'
 import { hashToken } from '../domain/token.ts'
+import { circumstances } from '../http/circumstances.ts'
 import type { Exchange, ServerHeaders } from './exchange.ts'
 import type { Gateway } from './gateway.ts'
 import { isModern } from './protocol-era.ts'
@@ -20,7 +22,7 @@ export interface RouteSessions {
    * with one (P-43, P-67). Newer ones have no sessions (P-48): what such a request could reach with these headers at a
    * server that still honours them has to be its own as well, so anything else is left out.
    */
-  judge(request: IncomingMessage, grant: Grant): SessionVerdict | Promise<SessionVerdict>
+  judge(request: FastifyRequest, grant: Grant): SessionVerdict | Promise<SessionVerdict>
   /** For {@link Exchange.admit}: binds what the server opens before the client learns of it, forgets what has ended. */
   admit(exchange: Exchange, status: number, headers: ServerHeaders): Promise<void> | undefined
 }
@@ -45,11 +47,18 @@ export function createRouteSessions(gateway: Gateway, route: Route): RouteSessio
     return row.grantId
   }
 
-  function notOwn(request: IncomingMessage, grant: Grant, reason: SessionRefusal): SessionVerdict {
+  function notOwn(request: FastifyRequest, grant: Grant, reason: SessionRefusal): SessionVerdict {
     // The old transport has no such headers; what a client sends of them means nothing there.
-    if (isModern(request) || route.transport === 'sse') return 'ignored'
+    if (isModern(request.raw) || route.transport === 'sse') return 'ignored'
     const { id: grantId, clientId } = grant
-    gateway.audit({ event: 'session_refused', grantId, clientId, routePath: route.path, reason })
+    gateway.audit({
+      event: 'session_refused',
+      ...circumstances(request),
+      grantId,
+      clientId,
+      routePath: route.path,
+      reason,
+    })
     return 'refused'
   }
 

@@ -1,4 +1,3 @@
-import type { FastifyRequest } from 'fastify'
 import type { Audit } from '../audit.ts'
 import type { Client } from '../domain/client.ts'
 import type { PatProbe } from '../domain/credential.ts'
@@ -43,11 +42,6 @@ export interface AuthorizationServer {
   readonly metrics: Metrics
   /** ms since 1970. */
   readonly now: () => number
-}
-
-/** What the audit trail notes of a request. */
-export function circumstances(request: FastifyRequest): { readonly requestId: string; readonly address: string } {
-  return { requestId: request.id, address: request.ip }
 }
 
 /** RFC 6749 §4.1.2 recommends ten minutes at most; a redirect takes seconds. */

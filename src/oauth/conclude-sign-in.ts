@@ -3,10 +3,11 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { oauthFailure } from '../domain/errors.ts'
 import type { SignInStage } from '../domain/interaction.ts'
 import { hashToken } from '../domain/token.ts'
+import { circumstances } from '../http/circumstances.ts'
 import type { Provider, SignInOutcome } from '../providers/provider.ts'
 import { afterSignIn } from './after-sign-in.ts'
 import { answerWithError, showProblem } from './answer.ts'
-import { type AuthorizationServer, circumstances } from './authorization-server.ts'
+import type { AuthorizationServer } from './authorization-server.ts'
 import { findInteraction, type HeldInteraction, takeInteraction } from './interactions.ts'
 
 /** The provider that the callback path names, if there is one. */

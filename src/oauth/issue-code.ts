@@ -9,10 +9,11 @@ import type { Identity } from '../domain/identity.ts'
 import type { SignInRoute } from '../domain/route.ts'
 import { grantScopes } from '../domain/scope.ts'
 import { mintToken, newId } from '../domain/token.ts'
+import { circumstances } from '../http/circumstances.ts'
 import type { CredentialRow } from '../storage/store.ts'
 import { sealIdentity, sealTokens } from '../vault.ts'
 import { answerWithCode, answerWithError } from './answer.ts'
-import { type AuthorizationServer, CODE_TTL_MS, circumstances } from './authorization-server.ts'
+import { type AuthorizationServer, CODE_TTL_MS } from './authorization-server.ts'
 import { consentKey, ownerOf } from './remember.ts'
 
 /** Everything that has been decided: this user lets this client use this route. */

@@ -4,8 +4,9 @@ import { auditedClient } from '../audit.ts'
 import type { Client } from '../domain/client.ts'
 import { oauthFailure } from '../domain/errors.ts'
 import { hashToken } from '../domain/token.ts'
+import { circumstances } from '../http/circumstances.ts'
 import { replyOAuthError } from '../http/error-reply.ts'
-import { type AuthorizationServer, circumstances } from './authorization-server.ts'
+import type { AuthorizationServer } from './authorization-server.ts'
 import { answerClientInformation, readRegistration } from './register.ts'
 
 const UNAUTHORIZED = oauthFailure('invalid_token', 'the registration access token does not belong to this client')

@@ -6,8 +6,9 @@ import type { OAuthFailure } from '../domain/errors.ts'
 import { type ClientMetadata, parseClientMetadata, refuseUnapproved } from '../domain/registration.ts'
 import { fail, type Result } from '../domain/result.ts'
 import { hashToken, newId } from '../domain/token.ts'
+import { circumstances } from '../http/circumstances.ts'
 import { replyOAuthError } from '../http/error-reply.ts'
-import { type AuthorizationServer, circumstances } from './authorization-server.ts'
+import type { AuthorizationServer } from './authorization-server.ts'
 
 /** Registered clients that are kept; beyond that the oldest that nobody ever used makes room. */
 const MAX_CLIENTS = 100_000
