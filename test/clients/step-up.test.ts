@@ -94,7 +94,7 @@ const SDK_2 = [
 ] as const
 
 it.each(SDK_2)(
-  '%s signs in for little, is sent back for more when a tool takes it, and then has both (S-05, B187)',
+  '%s signs in for little, is sent back for more when a tool takes it, and then has both (S-05, B187, X-09)',
   async (_, connect, then) => {
     const provider = createSignInProvider(ALICE, 2)
     let client = await connect(`${gateway.issuer}/mcp`, provider)

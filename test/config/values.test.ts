@@ -3,7 +3,7 @@ import { BASE, configOf, edit, HASH, KEY, problemOf, problemsOf } from './base.t
 
 /** Each replaces one thing of the base and must be the only problem, at that path. */
 const REFUSED: readonly (readonly [rule: string, path: string, from: string, to: string, problem: RegExp])[] = [
-  ['http off loopback (X-13)', 'public_url', 'https://mcp.example.com', 'http://mcp.example.com', /http/],
+  ['http off loopback (X-08, X-13)', 'public_url', 'https://mcp.example.com', 'http://mcp.example.com', /http/],
   ['http on 0.0.0.0', 'public_url', 'https://mcp.example.com', 'http://0.0.0.0:8080', /http/],
   ['a trailing slash (B290)', 'public_url', 'https://mcp.example.com', 'https://mcp.example.com/', /slash/],
   ['a path', 'public_url', 'https://mcp.example.com', 'https://mcp.example.com/mcp', /path/],

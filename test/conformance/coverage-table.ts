@@ -36,21 +36,34 @@ export function isKnownId(id: string): boolean {
   )
 }
 
+/** Why a requirement is not met, for those that are neither shown nor open. */
+const declined: Readonly<Record<string, string>> = requirements.declined
+
+/** Requirements that are neither shown by a test nor declined with a reason. */
+export function openRequirements(): string[] {
+  const cited = new Set(citingTitles().flatMap(({ ids }) => ids))
+  return requirements.requirements.map(({ id }) => id).filter((id) => !cited.has(id) && declined[id] === undefined)
+}
+
 /** test/conformance/README.md: which requirement is shown by which tests, and which is open. */
 export function coverageDocument(): string {
   const titles = citingTitles()
   const rows = requirements.requirements.map(({ id, level, title, source }) => {
     const shown = titles.filter(({ ids }) => ids.includes(id)).map((one) => `${cell(one.title)} (${one.file})`)
-    return { id, isOpen: shown.length === 0, line: [id, level, title, source, shown.join('<br>') || 'open'].map(cell) }
+    const reason = shown.length === 0 ? declined[id] : undefined
+    const last = reason === undefined ? shown.join('<br>') || 'open' : `declined: ${reason}`
+    const isOpen = shown.length === 0 && reason === undefined
+    return { id, isOpen, isDeclined: reason !== undefined, line: [id, level, title, source, last].map(cell) }
   })
   const open = rows.filter(({ isOpen }) => isOpen).map(({ id }) => id)
+  const refused = rows.filter(({ isDeclined }) => isDeclined).length
   return `# Which requirement is shown by which test
 
 Written by \`npm run coverage:requirements\` from the titles of the tests; \`coverage.test.ts\` fails when it is stale.
 Levels: M must, S should, Y may; ° follows from another row or from clients in the field. Attacks (B…) and faults (C…)
 are cited in titles under test/attacks and elsewhere.
 
-${rows.length} requirements, ${rows.length - open.length} shown, ${open.length} open: ${open.join(', ')}.
+${rows.length} requirements: ${rows.length - open.length - refused} shown, ${refused} declined with a reason, ${open.length} open${open.length > 0 ? `: ${open.join(', ')}` : ''}.
 
 | Id | Level | Requirement | Source | Shown by |
 |---|---|---|---|---|

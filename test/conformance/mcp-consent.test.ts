@@ -30,7 +30,7 @@ function signInsBegun(): number {
 }
 
 describe('the page', () => {
-  it('comes before anything is asked of the provider (A-30, B100)', async () => {
+  it('comes before anything is asked of the provider (A-30, B100, X-01)', async () => {
     const before = signInsBegun()
     const page = await open()
     expect(signInsBegun()).toBe(before)

@@ -71,7 +71,7 @@ it('counts each address for itself: others register, sign in and refresh meanwhi
   expect((await refresh(rig.issuer, client, tokens.refreshToken)).status).toBe(200)
 })
 
-it('believes nobody about an address who is no trusted proxy, and counts /64 networks as one (X-17, D-15)', async () => {
+it('believes nobody about an address who is no trusted proxy, and counts /64 networks as one (X-17, D-15, X-08)', async () => {
   const register = (address: string) => ask(`${rig.issuer}/register`, { body: METADATA, headers: from(address) })
   // Only the nearest untrusted hop counts; what stands before it is the client's own word.
   let host = 0

@@ -61,7 +61,7 @@ describe('the token response (RFC 6749 §5.1)', () => {
     expect((await callRoute(rig.one, tokens.accessToken)).status).toBe(200)
   })
 
-  it('counts nobody’s tokens in the database: hashes alone are there (K-04, K-10, B281)', async () => {
+  it('counts nobody’s tokens in the database: hashes alone are there (K-04, K-10, B281, S-14)', async () => {
     const issued = await obtainCode(rig.issuer, client, { resource: rig.one })
     const tokens = tokensOf(client, await redeem(rig.issuer, issued))
     const database = new DatabaseSync(rig.databaseFile, { readOnly: true })

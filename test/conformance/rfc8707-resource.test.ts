@@ -50,7 +50,7 @@ describe('at the authorization endpoint (RFC 8707 §2)', () => {
     ['a relative reference', () => '/r1/mcp'],
     ['two routes', ({ one, two }) => [one, two]],
     ['a route and a stranger', ({ one }) => [one, 'https://evil.example/']],
-  ])('%s: invalid_target (A-10, A-11, B181, B185)', async (_, spell) => {
+  ])('%s: invalid_target (A-10, A-11, B181, B185, X-07)', async (_, spell) => {
     const answer = await ask(authorizeUrl(rig.issuer, STATIC, { resource: spell(rig) }))
     const told = new URL(answer.headers.location ?? '').searchParams
     expect([told.get('error'), told.get('state'), told.get('iss')]).toEqual(['invalid_target', 'state-1', rig.issuer])

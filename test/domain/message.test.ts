@@ -30,7 +30,7 @@ describe('places in a JSON text', () => {
     fc.assert(arrays)
   })
 
-  it('have a depth that brackets in strings do not add to', () => {
+  it('have values with a depth that brackets in strings do not add to', () => {
     expect(depthOf('{"a":[{"b":"[[[{{{\\"[["}]}')).toBe(3)
     expect(depthOf('"x"')).toBe(0)
   })

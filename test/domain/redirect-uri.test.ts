@@ -34,7 +34,7 @@ describe('what may be registered (RFC 7591 §2, RFC 8252 §7)', () => {
     ['localhost with a final dot', 'http://localhost./cb'],
     ['port 0', 'http://localhost:0/cb'],
     ['a port that does not exist', 'http://localhost:65536/cb'],
-  ])('refuses %s (B019)', (_, uri) => expect(acceptRedirectUri(uri).ok).toBe(false))
+  ])('refuses %s (B019, X-11)', (_, uri) => expect(acceptRedirectUri(uri).ok).toBe(false))
 
   it.each([
     ['a fragment', 'https://app.example/cb#x'],

@@ -85,7 +85,7 @@ describe('a server that gets the token of another provider than the one for sign
     expect(end.url.searchParams.has('code')).toBe(false)
   })
 
-  it('does not let the callback of one provider finish the leg of the other (B125)', async () => {
+  it('does not let the callback of one provider finish the leg of the other (B125, X-05)', async () => {
     const client = await register(gateway.issuer)
     const browser = createBrowser({ stopAt: [client.redirectUri, `${gateway.issuer}/callback/linear`] })
     const consent = await browser.get(authorizeUrl(gateway.issuer, client))

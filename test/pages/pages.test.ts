@@ -39,7 +39,7 @@ describe.each(Object.entries(PAGES))('the page %s', (_, page) => {
       expect(text(control).trim()).not.toBe('')
   })
 
-  it('needs no script, no image and nothing from elsewhere (A-43)', () => {
+  it('needs no script, no image and nothing from elsewhere (A-43, X-06)', () => {
     for (const name of ['script', 'img', 'link', 'iframe', 'object', 'base']) expect(all(document, name)).toEqual([])
     expect(page).not.toMatch(/\s(?:on\w+|style|src)=/)
     expect(text(one(document, 'style'))).not.toMatch(/url\(|@import/)
