@@ -3,7 +3,9 @@
  * first place where a part fits is as good as any, so hostile names cannot make it slow.
  */
 export function matchesGlob(pattern: string, name: string): boolean {
-  if (!pattern.includes('*')) return pattern === name
+  const star = pattern.indexOf('*')
+  if (star < 0) return pattern === name
+  if (star === pattern.length - 1) return name.startsWith(pattern.slice(0, star))
   const parts = pattern.split('*')
   const [first = ''] = parts
   const last = parts.at(-1) ?? ''

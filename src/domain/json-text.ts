@@ -20,7 +20,7 @@ export function membersAt(text: string, at: number): Member[] {
   next = skipSpace(text, next + 1)
   while (text[next] === '"') {
     const keyEnd = endOfString(text, next)
-    const key: string = JSON.parse(text.slice(next, keyEnd))
+    const key = decoded(text.slice(next, keyEnd))
     const start = skipSpace(text, skipSpace(text, keyEnd) + 1)
     const end = endOfValue(text, start)
     members.push({ key, start, end })
@@ -43,15 +43,17 @@ export function elementsAt(text: string, at: number): Span[] {
   return elements
 }
 
-/** How deep arrays and objects are nested in `text`, which need not be well-formed. */
+/** How deep arrays and objects are nested in `text`, which need not be well-formed: known before anything is built of it. */
 export function depthOf(text: string): number {
   let depth = 0
   let deepest = 0
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at)
     if (code === QUOTE) at = endOfString(text, at) - 1
-    else if (code === OPEN_ARRAY || code === OPEN_OBJECT) deepest = Math.max(deepest, ++depth)
-    else if (code === CLOSE_ARRAY || code === CLOSE_OBJECT) depth -= 1
+    else if (code === OPEN_ARRAY || code === OPEN_OBJECT) {
+      depth += 1
+      if (depth > deepest) deepest = depth
+    } else if (code === CLOSE_ARRAY || code === CLOSE_OBJECT) depth -= 1
   }
   return deepest
 }
@@ -84,6 +86,10 @@ export function skipSpace(text: string, from: number): number {
 function skipSeparator(text: string, from: number): number {
   const at = skipSpace(text, from)
   return text.charCodeAt(at) === COMMA ? skipSpace(text, at + 1) : at
+}
+
+function decoded(string: string): string {
+  return string.includes('\\') ? JSON.parse(string) : string.slice(1, -1)
 }
 
 function endOfString(text: string, from: number): number {

@@ -110,9 +110,9 @@ function mirroredName(method: string, params: Parsed): string | undefined {
   return typeof name === 'string' ? name : undefined
 }
 
-const OF_MESSAGES = names('jsonrpc', 'id', 'method', 'params', 'result', 'error')
-const OF_PARAMS = names('name', 'arguments', 'uri', 'taskId', '_meta')
-const OF_META = names(VERSION_KEY)
+const OF_MESSAGES = known('jsonrpc', 'id', 'method', 'params', 'result', 'error')
+const OF_PARAMS = known('name', 'arguments', 'uri', 'taskId', '_meta')
+const OF_META = known(VERSION_KEY)
 
 /** Whether every parser finds the same in the places that are read here: the first, the last or the case-blind one. */
 function isClear(text: string, at: number): boolean {
@@ -126,13 +126,13 @@ function isClear(text: string, at: number): boolean {
   return meta === undefined || isUnique(membersAt(text, meta), OF_META)
 }
 
-function isUnique(members: readonly Member[], known: ReadonlyMap<string, string>): boolean {
+function isUnique(members: readonly Member[], names: KnownNames): boolean {
   const seen = new Set<string>()
   for (const { key } of members) {
-    const exact = known.get(foldKey(key)) ?? key
-    // Assigned to an object of a JavaScript server, `__proto__` brings all the members that it holds.
-    if (seen.has(key) || exact !== key || key === '__proto__') return false
+    if (seen.has(key)) return false
     seen.add(key)
+    // Assigned to an object of a JavaScript server, `__proto__` brings all the members that it holds.
+    if (!names.exact.has(key) && (key === '__proto__' || names.folded.has(foldKey(key)))) return false
   }
   return true
 }
@@ -141,8 +141,13 @@ function startOf(members: readonly Member[], key: string): number | undefined {
   return members.find((member) => member.key === key)?.start
 }
 
-function names(...keys: readonly string[]): ReadonlyMap<string, string> {
-  return new Map(keys.map((key) => [foldKey(key), key]))
+interface KnownNames {
+  readonly exact: ReadonlySet<string>
+  readonly folded: ReadonlySet<string>
+}
+
+function known(...keys: readonly string[]): KnownNames {
+  return { exact: new Set(keys), folded: new Set(keys.map(foldKey)) }
 }
 
 function isObject(value: unknown): value is Parsed {
