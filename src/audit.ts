@@ -50,7 +50,7 @@ export type AuditEvent = Circumstances &
         readonly remembered: boolean
       }
     | { readonly event: 'consent_denied'; readonly client: AuditedClient }
-    | ({ readonly event: 'signed_in'; readonly user: AuditedUser } & OfGrant)
+    | ({ readonly event: 'signed_in'; readonly user: AuditedUser; readonly scopes: readonly string[] } & OfGrant)
     | {
         readonly event: 'token_connected'
         readonly user: AuditedUser

@@ -70,6 +70,7 @@ export async function issueCode(
     client: auditedClient(client),
     routePath: route.path,
     grantId: id,
+    scopes: scopes.value,
   })
   const key = consentKey(asked, client, route)
   if (key) server.rememberedConsent?.remember(request, reply, key, ownerOf(identity))

@@ -127,6 +127,11 @@ describe('which scope a call takes (S-05, S-06, D-53, B187)', () => {
     expect(mixed.headers['www-authenticate']).toBeUndefined()
   })
 
+  it('what was granted is in the audit trail, beside what was missing', async () => {
+    await rig.tokens('/scopes', 'repo:read org:admin')
+    expect(rig.audited('signed_in').at(-1)).toMatchObject({ routePath: '/scopes', scopes: ['repo:read', 'org:admin'] })
+  })
+
   it('the consent page names the scopes, and a token says which it has', async () => {
     const browser = browserFor(rig.client)
     const page = await browser.get(

@@ -3,7 +3,7 @@ import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { eventFilter } from '../../src/gateway/event-filter.ts'
 import { ask } from '../fixtures/http-exchange.ts'
-import { type PolicyGateway, startPolicyGateway } from '../fixtures/policy-gateway.ts'
+import { call, type PolicyGateway, startPolicyGateway } from '../fixtures/policy-gateway.ts'
 
 const LIST = { jsonrpc: '2.0', id: 1, method: 'tools/list' }
 const ANSWER =
@@ -21,6 +21,7 @@ beforeAll(async () => {
       tools: { deny: ['drop'] },
       scopes: { read: { tools: ['a'] }, write: { tools: ['push'], includes: ['read'] } },
     },
+    '/old': { transport: 'sse', tools: { deny: ['drop'] } },
     '/plain': {},
   })
 })
@@ -139,6 +140,23 @@ describe('a list of tools in an event stream (P-90)', () => {
     const reader = answer.body?.getReader()
     expect(Buffer.from((await reader?.read())?.value ?? []).toString()).toBe(': ping\n')
     await reader?.cancel()
+  })
+})
+
+describe('the old transport (P-100)', () => {
+  it('announces its endpoint, filters what comes on the stream, and judges what is posted', async () => {
+    rig.answer = {
+      headers: EVENTS,
+      pieces: ['event: endpoint\ndata: /mcp?session=1\n\n', `event: message\ndata: ${ANSWER}\n\n`],
+    }
+    const stream = (await rig.post('/old', '', { method: 'GET' })).body
+    const messages = /data: (\/old\/messages\?endpoint=\S+)/.exec(stream)?.[1] ?? ''
+    expect(stream).toBe(`event: endpoint\ndata: ${messages}\n\nevent: message\ndata: ${FILTERED}\n\n`)
+    rig.answer = { status: 202, pieces: [] }
+    rig.reached.length = 0
+    expect((await rig.post('/old', call('a'), { to: messages })).status).toBe(202)
+    expect((await rig.post('/old', call('drop'), { to: messages })).status).toBe(403)
+    expect(rig.reached).toHaveLength(1)
   })
 })
 
