@@ -68,6 +68,10 @@ export function routeEndpoint(gateway: Gateway, forwarding: Forwarding, route: R
   const sessions = createRouteSessions(gateway, route)
   const announced = route.transport === 'sse' ? createAnnouncedEndpoints(gateway, route) : undefined
   const pseudonym = viaPseudonym(gateway.issuer)
+  // Labels are resolved once: doing it for each request would cost as much as the check of its token.
+  const open = gateway.metrics.openStreams.labels(route.path)
+  const seconds = gateway.metrics.upstreamSeconds.labels(route.path)
+  const answered = gateway.metrics.requests.labels(route.path, 'answered')
   const methods = part === 'messages' ? ['POST'] : ['GET', 'POST', 'DELETE']
 
   return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
@@ -143,7 +147,7 @@ export function routeEndpoint(gateway: Gateway, forwarding: Forwarding, route: R
       filter,
     }
     reply.hijack()
-    const outcome = await timed(route, () => forwarder.forward(exchange))
+    const outcome = await timed(() => forwarder.forward(exchange))
     if (outcome.kind !== 'credential_refused') return settle(request, reply, outcome)
     if (route.credential.kind === 'user-pat') {
       await noteRefusedPat(gateway, route, access, request)
@@ -152,7 +156,7 @@ export function routeEndpoint(gateway: Gateway, forwarding: Forwarding, route: R
     const renewed = route.credential.kind === 'provider-token' && body !== 'stream' && (await renewedHeaders(judged))
     if (!renewed) return settle(request, reply, outcome)
     if (!(await stillOpen(request, access))) return settle(request, reply, outcome, invalidToken(gateway, route))
-    return settle(request, reply, await timed(route, () => forwarder.forward({ ...exchange, headers: renewed })))
+    return settle(request, reply, await timed(() => forwarder.forward({ ...exchange, headers: renewed })))
   }
 
   /** Headers with a newer credential after the server refused the one it got; nothing when there is none to be had. */
@@ -173,15 +177,14 @@ export function routeEndpoint(gateway: Gateway, forwarding: Forwarding, route: R
     return headers
   }
 
-  async function timed(target: Route, forward: () => Promise<ForwardOutcome>): Promise<ForwardOutcome> {
-    const labels = { route: target.path }
-    gateway.metrics.openStreams.inc(labels)
-    const stop = gateway.metrics.upstreamSeconds.startTimer(labels)
+  async function timed(forward: () => Promise<ForwardOutcome>): Promise<ForwardOutcome> {
+    open.inc()
+    const startedAt = performance.now()
     try {
       return await forward()
     } finally {
-      stop()
-      gateway.metrics.openStreams.dec(labels)
+      open.dec()
+      seconds.observe((performance.now() - startedAt) / 1000)
     }
   }
 
@@ -191,7 +194,8 @@ export function routeEndpoint(gateway: Gateway, forwarding: Forwarding, route: R
     outcome: ForwardOutcome,
     refusal = refusalFor(outcome),
   ): FastifyReply {
-    gateway.metrics.requests.inc({ route: route.path, outcome: outcome.kind })
+    if (outcome.kind === 'answered') answered.inc()
+    else gateway.metrics.requests.inc({ route: route.path, outcome: outcome.kind })
     if (policy) calls.settled(reply, outcome)
     request.log.debug({ route: route.path, ...outcome }, 'forwarded')
     if (!refusal || reply.raw.headersSent || reply.raw.destroyed) return reply

@@ -17,9 +17,10 @@ export function noteArrivals(app: FastifyInstance, now: () => number): void {
   const accepted = new WeakMap<Socket, number>()
   app.server.on('connection', (socket: Socket) => accepted.set(socket, now()))
   app.decorateRequest('arrivedAt', 0)
-  app.addHook('onRequest', async (request) => {
+  app.addHook('onRequest', (request, _reply, done) => {
     const { socket } = request.raw
     request.arrivedAt = accepted.get(socket) ?? now()
     accepted.delete(socket)
+    done()
   })
 }
