@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import type { Browser } from 'playwright-core'
-import { consentPage, errorPage, type HtmlDocument, handOffPage, signInPage } from '../src/oauth/pages.ts'
+import { connectPage, consentPage, errorPage, type HtmlDocument, handOffPage, signInPage } from '../src/oauth/pages.ts'
 import { launchChromium } from '../test/fixtures/chromium.ts'
 import { servePages } from '../test/fixtures/page-server.ts'
 import * as models from '../test/pages/models.ts'
@@ -23,6 +23,7 @@ const PICTURES: readonly Picture[] = [
   { name: 'consent-phone-dark', page: consentPage(models.loopbackConsent), device: 'phone', colorScheme: 'dark' },
   { name: 'route-choice', page: consentPage(models.choiceConsent), device: 'desktop', colorScheme: 'light' },
   { name: 'sign-in', page: signInPage(models.failedSignIn), device: 'phone', colorScheme: 'light' },
+  { name: 'connect', page: connectPage(models.keptToken), device: 'desktop', colorScheme: 'light' },
   { name: 'error', page: errorPage(models.interstitialError), device: 'desktop', colorScheme: 'dark' },
   { name: 'hand-off', page: handOffPage(models.handOff), device: 'desktop', colorScheme: 'light' },
 ]

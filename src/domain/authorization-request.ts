@@ -1,7 +1,7 @@
 import type { Client } from './client.ts'
 import { type OAuthFailure, oauthFailure } from './errors.ts'
 import { isS256Challenge } from './pkce.ts'
-import { matchRedirectUri } from './redirect-uri.ts'
+import { acceptRedirectUri, matchRedirectUri } from './redirect-uri.ts'
 import { hasRepeated, type RequestParameters, single } from './request-parameters.ts'
 import { fail, ok, type Result } from './result.ts'
 import { findRouteByResource, type Route } from './route.ts'
@@ -36,13 +36,18 @@ export function resolveRedirectUri(parameters: RequestParameters, client: Client
     const only = client.redirectUris.length === 1 ? client.redirectUris[0] : undefined
     if (only === undefined || only.startsWith('http:'))
       return fail('The request does not say where the answer should go (redirect_uri is missing).')
-    return ok(only)
+    return stillAcceptable(only)
   }
   const [uri, ...more] = presented
   if (uri === undefined || more.length > 0) return fail('The request names more than one redirect_uri.')
   if (matchRedirectUri(client.redirectUris, uri) === undefined)
     return fail('The redirect_uri is not one that this client has registered.')
-  return ok(uri)
+  return stillAcceptable(uri)
+}
+
+/** What was registered under other rules, or got into the database in another way, is judged by today's (B076). */
+function stillAcceptable(uri: string): Result<string, string> {
+  return acceptRedirectUri(uri).ok ? ok(uri) : fail('The redirect_uri is of a kind that is not accepted any more.')
 }
 
 /** One rule on the parameters; the first that fails decides the answer. */

@@ -134,7 +134,7 @@ describe('a provider that answers 503', () => {
 })
 
 describe('a provider that says invalid_grant', () => {
-  it('ends the grant: 401 with a challenge, and invalid_grant for the refresh token', async () => {
+  it('ends the grant: 401 with a challenge, and invalid_grant for the refresh token (B173, C22)', async () => {
     // Presented elsewhere first: the provider takes the gateway's turn for a theft and ends the grant.
     await spendRefreshToken()
     clock.advance(PROVIDER_TTL_MS)

@@ -151,7 +151,7 @@ describe('a route where every user brings their own token (U-15, S-11, B194)', (
     expect(await saw(bob)).toBe('ghp_bob_0123456789abcdef')
   })
 
-  it('answers 502 for a token that its server refuses, never 401, and asks for a new one at the next sign-in (S-11)', async () => {
+  it('answers 502 for a token that its server refuses, never 401, nor some other credential, and asks for a new one at the next sign-in (S-11, B196)', async () => {
     const client = await register(gateway.issuer)
     const alice = await reuse(client, 'alice')
     const bob = await reuse(client, 'bob')

@@ -1,7 +1,14 @@
 import axe from 'axe-core'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { consentPage, errorPage, type HtmlDocument, handOffPage, signInPage } from '../../src/oauth/pages.ts'
+import {
+  connectPage,
+  consentPage,
+  errorPage,
+  type HtmlDocument,
+  handOffPage,
+  signInPage,
+} from '../../src/oauth/pages.ts'
 import { findChromium, launchChromium } from '../fixtures/chromium.ts'
 import { type PageServer, servePages } from '../fixtures/page-server.ts'
 import { HOSTILE_TEXTS } from './hostile-text.ts'
@@ -12,6 +19,8 @@ const PAGES: Readonly<Record<string, HtmlDocument>> = {
   '/consent-loopback': consentPage(models.loopbackConsent),
   '/consent-document': consentPage(models.documentConsent),
   '/consent-choice': consentPage(models.choiceConsent),
+  '/connect': connectPage(models.connect),
+  '/connect-kept': connectPage(models.reconnect),
   '/sign-in': signInPage(models.signIn),
   '/sign-in-failed': signInPage(models.failedSignIn),
   '/error': errorPage(models.plainError),

@@ -1,6 +1,6 @@
 import { type DefaultTreeAdapterTypes, parse } from 'parse5'
 import { describe, expect, it } from 'vitest'
-import { consentPage, errorPage, handOffPage, signInPage } from '../../src/oauth/pages.ts'
+import { connectPage, consentPage, errorPage, handOffPage, signInPage } from '../../src/oauth/pages.ts'
 import { HOSTILE_TEXTS } from './hostile-text.ts'
 import * as models from './models.ts'
 
@@ -11,6 +11,7 @@ const PAGES = {
   'consent for a program on this computer': () => plant(models.loopbackConsent, consentPage),
   'consent for a client that a website describes': () => plant(models.documentConsent, consentPage),
   'consent with a choice of routes': () => plant(models.choiceConsent, consentPage),
+  connect: () => plant(models.reconnect, connectPage),
   'sign-in': () => plant(models.failedSignIn, signInPage),
   'error with a link': () => plant(models.interstitialError, errorPage),
   'hand-off to an app': () => plant(models.handOff, handOffPage),
@@ -65,13 +66,13 @@ function plant<Model extends object>(model: Model, render: (model: Model) => str
 }
 
 function stringPaths(value: unknown, path: readonly string[] = []): string[][] {
-  if (typeof value === 'string') return ['kind', 'origin'].includes(path.at(-1) ?? '') ? [] : [[...path]]
+  if (typeof value === 'string') return ['kind', 'origin', 'problem'].includes(path.at(-1) ?? '') ? [] : [[...path]]
   if (typeof value !== 'object' || value === null) return []
   return Object.entries(value).flatMap(([key, inner]) => stringPaths(inner, [...path, key]))
 }
 
 function replaced(value: unknown, [key, ...rest]: readonly string[], text: string, at = ''): unknown {
-  if (key === undefined) return at === 'href' ? `https://client.example/cb?x=${text}` : text
+  if (key === undefined) return at === 'href' || at === 'createUrl' ? `https://client.example/cb?x=${text}` : text
   if (Array.isArray(value))
     return value.map((inner, i) => (String(i) === key ? replaced(inner, rest, text, key) : inner))
   const record = value as Record<string, unknown>

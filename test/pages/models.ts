@@ -1,4 +1,4 @@
-import type { ConsentModel, ErrorModel, HandOffModel, SignInModel } from '../../src/oauth/pages.ts'
+import type { ConnectModel, ConsentModel, ErrorModel, HandOffModel, SignInModel } from '../../src/oauth/pages.ts'
 
 const gatewayHost = 'mcp.example.com'
 const form = { action: '/consent', hidden: { interaction: '6Jq0tK9w', proof: 'Zr3vY1cM' } }
@@ -61,6 +61,30 @@ export const choiceConsent: ConsentModel = {
     uri: 'cursor://anysphere.cursor-mcp/oauth/callback',
   },
   routes: [github, wiki, clock],
+}
+
+/** A user without a token kept here yet. */
+export const connect: ConnectModel = {
+  clientName: 'Claude Code',
+  routeTitle: 'GitHub',
+  label: 'GitHub personal access token',
+  createUrl: 'https://github.com/settings/tokens',
+  help: 'It needs the scopes repo and read:org.',
+  gatewayHost,
+  form: { action: '/connect', hidden: { interaction: '6Jq0tK9w' } },
+}
+
+/** A user whose token is kept, and who tried another one that was refused. */
+export const reconnect: ConnectModel = {
+  ...connect,
+  kept: { usable: true, account: 'octocat', scopes: 'repo, read:org', expiresAt: Date.UTC(2027, 2, 1) },
+  problem: 'forbidden',
+}
+
+/** A user whose token is kept. */
+export const keptToken: ConnectModel = {
+  ...connect,
+  kept: { usable: true, account: 'octocat', scopes: 'repo, read:org', expiresAt: Date.UTC(2027, 2, 1) },
 }
 
 export const signIn: SignInModel = {

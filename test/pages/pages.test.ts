@@ -1,7 +1,15 @@
 import { createHash } from 'node:crypto'
 import { type DefaultTreeAdapterTypes, parse } from 'parse5'
 import { describe, expect, it } from 'vitest'
-import { consentPage, errorPage, handOffPage, PAGE_CSP, pageHeaders, signInPage } from '../../src/oauth/pages.ts'
+import {
+  connectPage,
+  consentPage,
+  errorPage,
+  handOffPage,
+  PAGE_CSP,
+  pageHeaders,
+  signInPage,
+} from '../../src/oauth/pages.ts'
 import * as models from './models.ts'
 
 type Element = DefaultTreeAdapterTypes.Element
@@ -12,6 +20,8 @@ const PAGES = {
   'consent for a program on this computer': consentPage(models.loopbackConsent),
   'consent for a client that a website describes': consentPage(models.documentConsent),
   'consent with a choice of routes': consentPage(models.choiceConsent),
+  connect: connectPage(models.connect),
+  'connect with a kept token': connectPage(models.reconnect),
   'sign-in': signInPage(models.signIn),
   'failed sign-in': signInPage(models.failedSignIn),
   error: errorPage(models.plainError),

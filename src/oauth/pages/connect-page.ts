@@ -69,9 +69,9 @@ ${kept.scopes === undefined ? undefined : html`<p class="note">May do: ${foreign
 ${kept.expiresAt === undefined ? undefined : html`<p class="note">Works until ${day(kept.expiresAt)}</p>`}</dd>
 </div>
 </dl>
-<button class="button primary" type="submit" name="decision" value="reuse">Continue${
+<p><button class="button primary" type="submit" name="decision" value="reuse"><span>Continue${
     kept.account === undefined ? undefined : html` as ${foreign(kept.account)}`
-  }</button>
+  }</span></button></p>
 </form>`
 }
 

@@ -101,6 +101,7 @@ details dl > div { padding: .375rem 0; border: 0; }
 label.field { display: block; font-weight: 600; margin: 0 0 .375rem; }
 .input { display: block; width: 100%; min-height: 2.75rem; margin: 0 0 1.125rem; padding: .5rem .75rem; font: inherit; color: var(--ink); background: var(--card); border: 1px solid var(--edge); border-radius: .625rem; }
 .input[aria-invalid] { border-color: var(--on-danger); border-width: 2px; }
+.note + .decision, .note + .field { margin-top: 1.25rem; }
 .decision { display: grid; grid-template-columns: 1fr 2fr; gap: .75rem; }
 .button {
   display: flex;
