@@ -12,6 +12,8 @@ export function readSmallBody(request: IncomingMessage): Promise<Buffer | 'strea
   const length = Number(request.headers['content-length'] ?? 0)
   if (length === 0) return Promise.resolve(undefined)
   if (length > SMALL_BODY_BYTES) return Promise.resolve('stream')
+  // Its events are over: nothing would ever settle this.
+  if (request.destroyed) return Promise.resolve('aborted')
   return new Promise((resolve) => {
     const chunks: Buffer[] = []
     request.on('data', (chunk: Buffer) => chunks.push(chunk))
