@@ -62,12 +62,18 @@ export function openExchanges(): OpenExchanges {
  * it after as long again if it never came between two events (P-71). Returns the way to stop.
  */
 export function endAt(exchange: OpenExchange, endsAt: number, graceMs: number): () => void {
-  let timer = setTimeout(
-    () => {
-      timer = setTimeout(exchange.cut, graceMs)
-      exchange.wind()
-    },
-    Math.max(0, endsAt - Date.now()) + graceMs,
-  )
+  let timer: NodeJS.Timeout
+  function arm(): void {
+    const left = Math.max(0, endsAt - Date.now()) + graceMs
+    timer = left > LONGEST_TIMER_MS ? setTimeout(arm, LONGEST_TIMER_MS) : setTimeout(wind, left)
+  }
+  function wind(): void {
+    timer = setTimeout(exchange.cut, graceMs)
+    exchange.wind()
+  }
+  arm()
   return () => clearTimeout(timer)
 }
+
+/** Node fires timers that are set for longer than this at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
