@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http'
 import type { FastifyRequest } from 'fastify'
 import { LRUCache } from 'lru-cache'
 import type { Grant } from '../domain/grant.ts'
@@ -107,7 +106,7 @@ export function createRouteSessions(gateway: Gateway, route: Route): RouteSessio
       if ((asked === undefined && named === undefined) || isModern(request)) return undefined
       if (typeof asked === 'string') {
         if (named !== undefined && named !== asked) withhold(headers, 'another one than the request is of')
-        return status === 404 || (request.method === 'DELETE' && isSuccess(status)) ? end(asked) : undefined
+        return endsSession(request.method, status) ? end(asked) : undefined
       }
       const opens = request.method === 'POST' && isSuccess(status) && owner !== undefined
       if (opens && typeof named === 'string' && SESSION_ID.test(named)) return bind(owner, named, headers)
@@ -118,6 +117,11 @@ export function createRouteSessions(gateway: Gateway, route: Route): RouteSessio
 }
 
 type SessionRefusal = 'unknown' | 'foreign' | 'without_session'
+
+/** MCP transports: 404 to a message ends a session. To a GET it may only say that the server offers no such stream. */
+function endsSession(method: string | undefined, status: number): boolean {
+  return (method === 'POST' && status === 404) || (method === 'DELETE' && isSuccess(status))
+}
 
 function isSuccess(status: number): boolean {
   return status >= 200 && status < 300

@@ -200,6 +200,14 @@ describe('a session ends', () => {
     expect(await use(alice, session)).toMatchObject({ status: 200 })
   })
 
+  it('not when the server answers 404 to a GET: it may only have no such stream (P-47)', async () => {
+    server.answer = { status: 404 }
+    expect(await use(alice, session, { method: 'GET' })).toMatchObject({ status: 404, reached: true })
+    expect(await use(alice, session, { method: 'DELETE' })).toMatchObject({ status: 404, reached: true })
+    server.answer = undefined
+    expect(await use(alice, session)).toMatchObject({ status: 200, reached: true })
+  })
+
   it('when the server does not know it any more: its 404 passes, later ones are the gateway’s (P-47)', async () => {
     server.answer = { status: 404 }
     expect(await use(alice, session)).toMatchObject({ status: 404, reached: true })
