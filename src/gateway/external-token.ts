@@ -60,9 +60,7 @@ export function createExternalTokens(now: () => number): ExternalTokens {
   ): Promise<ExternalAccess> {
     const issuer = claimedIssuer(token)
     if (issuer === undefined || !authorization.issuers.includes(issuer)) return invalid('issuer')
-    const type = decodeProtectedHeader(token)
-      .typ?.toLowerCase()
-      .replace(/^application\//, '')
+    const type = claimedType(token)
     if (type === undefined || !authorization.tokenTypes.includes(type)) return invalid('typ')
     const { payload } = await jwtVerify(token, await keysOf(issuer), {
       issuer,
@@ -112,6 +110,16 @@ function claimedIssuer(token: string): string | undefined {
     const claims: unknown = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8'))
     const issuer = typeof claims === 'object' && claims !== null ? Reflect.get(claims, 'iss') : undefined
     return typeof issuer === 'string' ? issuer : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** The `typ` of a token without `application/` (RFC 7515 §4.1.9); undefined when there is no header that says one. */
+function claimedType(token: string): string | undefined {
+  try {
+    const type: unknown = decodeProtectedHeader(token).typ
+    return typeof type === 'string' ? type.toLowerCase().replace(/^application\//, '') : undefined
   } catch {
     return undefined
   }

@@ -90,6 +90,24 @@ describe('a route that takes the tokens of another authorization server (RFC 906
     expect((await callRoute(`${gateway.issuer}/own`, shared)).status).toBe(401)
   })
 
+  it.each([
+    ['is no JSON', 'nonsense'],
+    ['is no object', '"at+jwt"'],
+    ['names a type that is no text', '{"alg":"ES256","typ":1}'],
+    ['names no algorithm', '{"typ":"at+jwt"}'],
+    ['names an algorithm that is no text', '{"alg":1,"typ":"at+jwt"}'],
+    ['names critical members that are none', '{"alg":"ES256","typ":"at+jwt","crit":1}'],
+    ['names a key by a number', '{"alg":"ES256","typ":"at+jwt","kid":1}'],
+  ])(
+    'refuses a token whose header %s: it is not the issuer that is away (T-22, RFC 7515 §5.2)',
+    async (_how, header) => {
+      const [, payload, signature] = (await issuer.issue(AUDIENCE)).split('.')
+      const malformed = `${Buffer.from(header).toString('base64url')}.${payload}.${signature}`
+      expect((await callRoute(`${gateway.issuer}/own`, malformed)).status).toBe(401)
+      expect((await call()).status).toBe(200)
+    },
+  )
+
   it('refuses a token for another audience, and our own tokens on that route and the other way round (K-01, K-02)', async () => {
     expect((await call({}, 'https://mcp.example.com/other')).status).toBe(401)
     const ours = await obtainTokens(gateway.issuer, await register(gateway.issuer), {}, ALICE)
