@@ -74,11 +74,16 @@ const REFUSED_FROM_CLIENTS = [
   ...['access-control-*', 'x-original-*', 'x-rewrite-*', 'x-http-method*', 'x-method-override'],
   // Credentials of the client (P-05).
   ...['authorization', 'cookie', 'cookie2', 'dpop', 'client-cert*', 'ssl-client*', 'x-ssl-*', 'x-client-cert*'],
+  ...['x-api-key', 'x-access-token', 'x-id-token', 'private-token', 'job-token', 'deploy-token'],
+  ...['x-github-token', 'x-gitlab-token'],
   // Identities and addresses that servers believe when a proxy says them (P-06, B200, B202).
   ...['forwarded', 'x-forwarded*', 'x-real-ip', 'client-ip', 'x-client-ip', 'true-client-ip', 'x-cluster-client-ip'],
   ...['remote-*', 'x-remote-*', 'x-user*', 'x-auth*', 'x-authenticated-*', 'x-webauth-*', 'x-consumer-*'],
-  ...['cf-*', 'fastly-*', 'x-envoy-*', 'x-goog-*', 'x-appengine-*', 'x-amzn-oidc-*', 'x-amz-cf-*', 'x-azure-*'],
+  ...['cf-*', 'fastly-*', 'x-envoy-*', 'x-goog-*', 'x-appengine-*', 'x-amzn-*', 'x-amz-cf-*', 'x-azure-*'],
   ...['x-ms-client-principal*', 'x-ms-token-*', 'x-arr-*', 'tailscale-*', 'x-internal-*', 'x-gatehouse-*'],
+  ...['impersonate-*', 'sudo', 'x-hasura-*', 'x-scope-orgid', 'x-pomerium-*', 'oidc-*', 'x-apigateway-*'],
+  ...['x-endpoint-api-*', 'x-jwt-*', 'x-email', 'x-groups', 'x-roles', 'x-credential-*', 'x-anonymous-*'],
+  ...['x-vouch-*', 'x-okta-*', 'teleport-*', 'x-teleport-*', 'x-serverless-*'],
 ]
 
 const REFUSED_FROM_SERVERS = [
@@ -134,7 +139,12 @@ function verdicts(patterns: readonly string[]): { passes(name: string): boolean 
 }
 
 /** The names that `Connection` makes hop-by-hop (RFC 9110 §7.6.1), or undefined in the usual case of none. */
-function namesInConnection(connection: string | undefined): ReadonlySet<string> | undefined {
+function namesInConnection(connection: string | string[] | undefined): ReadonlySet<string> | undefined {
   if (connection === undefined || connection === 'keep-alive' || connection === 'close') return undefined
-  return new Set(connection.split(',').map((name) => name.trim().toLowerCase()))
+  // Several lines of a server come as an array; both read as one list.
+  return new Set(
+    String(connection)
+      .split(',')
+      .map((name) => name.trim().toLowerCase()),
+  )
 }

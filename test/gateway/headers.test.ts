@@ -39,6 +39,11 @@ describe('headers towards the MCP server', () => {
     ],
     ...['fastly-client-ip', 'x-envoy-internal', 'x-goog-iap-jwt-assertion', 'x-amzn-oidc-data', 'x-amz-cf-id'],
     ...['x-ms-client-principal-id', 'x-internal-token', 'x-gatehouse-user', 'tailscale-user-login', 'sec-fetch-site'],
+    ...['impersonate-user', 'sudo', 'x-hasura-role', 'x-scope-orgid', 'x-pomerium-jwt-assertion', 'oidc-claim-sub'],
+    ...['x-apigateway-api-userinfo', 'x-endpoint-api-userinfo', 'x-jwt-payload', 'x-email', 'x-groups', 'x-roles'],
+    ...['x-credential-identifier', 'x-anonymous-consumer', 'x-vouch-user', 'x-okta-user', 'teleport-jwt-assertion'],
+    ...['x-teleport-user', 'x-amzn-requestid', 'x-api-key', 'private-token', 'x-access-token', 'x-id-token'],
+    ...['x-serverless-authorization', 'x-github-token', 'x-gitlab-token', 'job-token', 'deploy-token'],
     ...['priority', 'connection', 'keep-alive', 'te', 'trailer', 'upgrade', 'transfer-encoding', 'content-length'],
   ])('drops %s (P-05, P-06, P-08, B200, B202)', (name) => {
     expect(upstreamHeaders({ [name]: 'forged', accept: 'a' }, {})).toEqual({
@@ -60,6 +65,13 @@ describe('headers towards the MCP server', () => {
     expect(headers).not.toHaveProperty('x-hop')
     expect(headers).toHaveProperty('x-kept', '2')
   })
+
+  it.each(['x-emails-per-page', 'x-rolesets', 'sudoku', 'x-api-keys-page', 'x-goods', 'teleportation'])(
+    'passes %s, which only begins like one of them (P-10)',
+    (name) => {
+      expect(upstreamHeaders({ [name]: 'kept' }, {})).toHaveProperty([name], 'kept')
+    },
+  )
 
   it('adds injected headers last, so that nobody else can say them (P-05)', () => {
     const headers = upstreamHeaders(
@@ -129,6 +141,21 @@ describe('headers towards the client', () => {
     ...['connection', 'keep-alive', 'transfer-encoding', 'trailer', 'service-worker-allowed', 'content-location'],
   ])('drops %s (P-25)', (name) => {
     expect(clientHeaders({ [name]: 'internal', 'content-type': 'application/json' }, {})).not.toHaveProperty([name])
+  })
+
+  it('drops what Connection nominates, in however many lines, and keeps the rest (RFC 9110 §5.3, §7.6.1)', async () => {
+    const rig = await startRig({
+      upstream: (_, response) => {
+        response.writeHead(200, [
+          ...['connection', 'x-hop', 'connection', 'keep-alive, X-Other-Hop'],
+          ...['x-hop', '1', 'x-other-hop', '2', 'x-kept', '3'],
+        ])
+        response.end('{}')
+      },
+    })
+    const answer = await fetch(rig.url)
+    expect(answer.status).toBe(200)
+    expect([...answer.headers.keys()].filter((name) => /^x-(hop|other|kept)/.test(name))).toEqual(['x-kept'])
   })
 
   it('passes what the protocol needs (P-45, C37)', () => {
