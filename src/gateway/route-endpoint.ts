@@ -18,6 +18,7 @@ import { createMessagePolicy, type Inspection } from './message-policy.ts'
 import { type CredentialSources, noteRefusedPat, patRefused, resolveCredential } from './resolve-credential.ts'
 import {
   busy,
+  FAILED,
   FOREIGN_ORIGIN,
   LOOP,
   ownHeaders,
@@ -147,10 +148,22 @@ export function routeEndpoint(gateway: Gateway, forwarding: Forwarding, route: R
       filter,
     }
     reply.hijack()
+    try {
+      return await forward(judged, exchange)
+    } catch (error) {
+      return fail(request, reply, error)
+    }
+  }
+
+  /** From here on the answer is ours to write, and nobody else ends the response if we do not. */
+  async function forward(judged: Judged, exchange: Exchange): Promise<FastifyReply> {
+    const { request, reply, access, body } = judged
     const outcome = await timed(() => forwarder.forward(exchange))
     if (outcome.kind !== 'credential_refused') return settle(request, reply, outcome)
     if (route.credential.kind === 'user-pat') {
-      await noteRefusedPat(gateway, route, access, request)
+      await noteRefusedPat(gateway, route, access, request).catch((error: unknown) =>
+        request.log.error({ err: error, route: route.path }, 'a refused token could not be noted'),
+      )
       return settle(request, reply, outcome, patRefused(route.credential.label))
     }
     const renewed = route.credential.kind === 'provider-token' && body !== 'stream' && (await renewedHeaders(judged))
@@ -201,6 +214,14 @@ export function routeEndpoint(gateway: Gateway, forwarding: Forwarding, route: R
     if (!refusal || reply.raw.headersSent || reply.raw.destroyed) return reply
     request.log.warn({ route: route.path, ...outcome }, 'not forwarded')
     writeRefusal(reply, refusal)
+    return reply
+  }
+
+  function fail(request: FastifyRequest, reply: FastifyReply, error: unknown): FastifyReply {
+    gateway.metrics.requests.inc({ route: route.path, outcome: 'failed' })
+    request.log.error({ err: error, route: route.path }, 'forwarding failed')
+    if (reply.raw.headersSent) reply.raw.destroy()
+    else if (!reply.raw.destroyed) writeRefusal(reply, FAILED)
     return reply
   }
 

@@ -62,6 +62,8 @@ export const UNFILLABLE: RouteRefusal = {
   status: 502,
   message: 'the credential for this server cannot be sent; sign in again or ask the administrator',
 }
+/** For errors after Fastify has let go of the response. */
+export const FAILED: RouteRefusal = { status: 503, message: 'the gateway cannot answer this right now' }
 /** forwarded once more, it would come back once more. */
 export const LOOP: RouteRefusal = { status: 502, message: 'the request came back to this gateway' }
 const BUSY: Readonly<Record<'grant_busy' | 'route_busy', RouteRefusal>> = {

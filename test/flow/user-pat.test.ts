@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
+import Database from 'better-sqlite3'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { hashPassword } from '../../src/domain/password-hash.ts'
 import { createBrowser, type Page } from '../fixtures/browser.ts'
@@ -171,6 +172,20 @@ describe('a route where every user brings their own token (U-15, S-11, B194)', (
     const end = await browser.submit(page.form(), { pat: 'ghp_alice_0123456789abcdef', decision: 'connect' })
     const fresh = await finish(client, verifier, end)
     for (const tokens of [alice, fresh]) expect(await saw(tokens)).toBe('ghp_alice_0123456789abcdef')
+  })
+
+  it('answers the same 502 when it cannot note the refusal, and takes the token again once its server does (S-11, C41)', async () => {
+    const bob = await reuse(await register(gateway.issuer), 'bob')
+    revoked.add('ghp_bob_0123456789abcdef')
+    const other = new Database(gateway.databaseFile)
+    other.exec('BEGIN IMMEDIATE')
+    const refused = await callRoute(route(), bob.accessToken).finally(() => other.close())
+    expect(refused.status).toBe(502)
+    expect(refused.json()).toMatchObject({
+      error: { message: expect.stringContaining('GitHub personal access token') },
+    })
+    revoked.delete('ghp_bob_0123456789abcdef')
+    expect(await saw(bob)).toBe('ghp_bob_0123456789abcdef')
   })
 
   it('ends with access_denied and keeps nothing when the user cancels (A-25)', async () => {

@@ -1,0 +1,105 @@
+import fastify from 'fastify'
+import { pino } from 'pino'
+import { afterEach, expect, it } from 'vitest'
+import { Secret } from '../../src/domain/secret.ts'
+import type { OpenAccess } from '../../src/gateway/access-cache.ts'
+import type { ForwardOutcome } from '../../src/gateway/exchange.ts'
+import type { ExternalAccess } from '../../src/gateway/external-token.ts'
+import type { Gateway } from '../../src/gateway/gateway.ts'
+import { type Forwarding, routeEndpoint } from '../../src/gateway/route-endpoint.ts'
+import { createMetrics } from '../../src/metrics.ts'
+import { ask } from '../fixtures/http-exchange.ts'
+
+const closers: (() => Promise<void>)[] = []
+afterEach(async () => {
+  for (const close of closers.splice(0)) await close()
+})
+
+interface Steps {
+  /** What each look at the token says. */
+  readonly looks: readonly (() => Promise<ExternalAccess>)[]
+  /** What becomes of each attempt at the MCP server. */
+  readonly attempts: readonly (() => Promise<ForwardOutcome>)[]
+}
+
+const good = async (): Promise<ExternalAccess> => ({ outcome: 'open', access: ACCESS })
+const bad = async (): Promise<ExternalAccess> => ({ outcome: 'invalid', reason: 'ended' })
+const away = () => Promise.reject(new Error('the database is away'))
+const refused = async (): Promise<ForwardOutcome> => ({ kind: 'credential_refused' })
+const redirected = async (): Promise<ForwardOutcome> => ({ kind: 'redirected', status: 302, location: undefined })
+
+/** The answer to one call on a route whose parts behave as told. */
+async function answerTo({ looks, attempts }: Steps) {
+  const [nextLook, nextAttempt] = [looks.values(), attempts.values()]
+  const next = <T>(steps: Iterator<() => Promise<T>>): Promise<T> => {
+    const { value } = steps.next()
+    return value ? value() : Promise.reject(new Error('one step too many'))
+  }
+  const gateway: Partial<Gateway> = {
+    issuer: 'https://gateway.example',
+    cache: { find: () => undefined, load: async () => undefined, apply: () => {} },
+    externalTokens: { verify: () => next(nextLook) },
+    metrics: createMetrics(),
+    logger: pino({ enabled: false }),
+    now: Date.now,
+  }
+  const left: string[] = []
+  const forwarding: Partial<Forwarding> = {
+    crossOrigin: { allows: () => true, headers: () => ({}) },
+    concurrency: { enter: () => 'entered', leave: (path) => void left.push(path) },
+    forwarder: { forward: () => next(nextAttempt) } as unknown as Forwarding['forwarder'],
+    calls: { everyCall: false, begun: () => {}, settled: () => {}, refused: () => {} },
+    credentials: {
+      forAccess: async () => ({ outcome: 'fresh', tokens: TOKENS }),
+      afterRefusal: async () => ({ outcome: 'fresh', tokens: TOKENS }),
+    } as unknown as Forwarding['credentials'],
+    maxBodyBytes: 1000,
+  }
+  const app = fastify()
+  closers.push(() => app.close())
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null))
+  app.all('/own', routeEndpoint(gateway as Gateway, forwarding as Forwarding, ROUTE))
+  const issuer = await app.listen({ host: '127.0.0.1', port: 0 })
+  const headers = { authorization: 'Bearer a.b.c', 'content-type': 'application/json' }
+  const answer = await ask(`${issuer}/own`, { method: 'POST', headers, body: '{}' })
+  return { answer, left }
+}
+
+it.each<[string, Steps, number]>([
+  ['a token that ended meanwhile', { looks: [good, good, bad], attempts: [refused] }, 401],
+  ['a token that cannot be looked up any more', { looks: [good, good, away], attempts: [refused] }, 503],
+  ['a second attempt', { looks: [good, good, good], attempts: [refused, redirected] }, 502],
+  ['a second attempt that fails unforeseen', { looks: [good, good, good], attempts: [refused, away] }, 503],
+  ['a first attempt that fails unforeseen', { looks: [good, good], attempts: [away] }, 503],
+])(
+  'answers the client and gives its place back, whatever happens after the first byte: %s (C41)',
+  async (_what, steps, status) => {
+    const { answer, left } = await answerTo(steps)
+    expect(answer.status).toBe(status)
+    expect(answer.json()).toMatchObject({ jsonrpc: '2.0', id: null, error: { code: status } })
+    expect(answer.headers['retry-after'] !== undefined).toBe(status === 503)
+    expect(left).toEqual(['/own'])
+  },
+)
+
+const TOKENS = { accessToken: new Secret('provider-token'), obtainedAt: 0 }
+const EXPIRES_AT = 4_000_000_000_000
+const ACCESS: OpenAccess = {
+  access: { hash: 'hash', grantId: 'grant', scopes: [], expiresAt: EXPIRES_AT },
+  grant: {
+    ...{ id: 'grant', clientId: 'client', routePath: '/own', resource: 'https://gateway.example/own', scopes: [] },
+    ...{ sealedIdentity: '', status: 'active', generation: 0, rotatedAt: 0, createdAt: 0, expiresAt: EXPIRES_AT },
+  },
+  identity: { provider: 'corp', subject: 'alice', groups: [] },
+}
+const ROUTE: Parameters<typeof routeEndpoint>[2] = {
+  path: '/own',
+  resource: 'https://gateway.example/own',
+  title: 'own',
+  upstream: new URL('http://127.0.0.1:9/mcp'),
+  authorization: { issuers: [], audience: '', tokenTypes: [], groupsClaim: 'groups' },
+  credential: { kind: 'provider-token', provider: 'corp' },
+  inject: [],
+  scopes: [],
+}
