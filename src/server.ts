@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import { openAuditTrail } from './audit.ts'
+import { checkDatabase } from './check-database.ts'
 import { startCleanUp } from './clean-up.ts'
 import type { GatewayConfig, ListenAddress } from './config/gateway-config.ts'
 import { isLoopbackHost } from './config/network.ts'
@@ -30,8 +31,8 @@ import { createProviders } from './providers.ts'
 import { createPublicListener } from './public-listener.ts'
 import { mountTable } from './route-table.ts'
 import { openSqliteStore } from './storage/sqlite.ts'
-import { type Store, StoreRefused } from './storage/store.ts'
-import { createVault, type Vault } from './vault.ts'
+import type { Store } from './storage/store.ts'
+import { createVault } from './vault.ts'
 
 /** A gateway that is listening. */
 export interface RunningGateway {
@@ -130,7 +131,7 @@ export async function startGateway(
   }
 
   try {
-    await checkKeys(store, vault)
+    await checkDatabase(store, vault, config.providers)
     const listen = await listenOn(app, config.listen)
     const operationsListen = await listenOn(operations, config.operations.listen)
     logger.info({ publicUrl: config.publicUrl, listen, operations: operationsListen }, 'listening')
@@ -139,19 +140,6 @@ export async function startGateway(
     throw error
   }
   return { close }
-}
-
-/** A database answers only to the keys it was begun with: with others every sign-in would be lost in silence. */
-async function checkKeys(store: Store, vault: Vault): Promise<void> {
-  const context = { purpose: 'key-check', owner: [] } as const
-  const sealed = await store.rememberOnce('key-check', await vault.seal('gatehouse', context))
-  try {
-    await vault.open(sealed, context)
-  } catch {
-    throw new StoreRefused(
-      'this database was written with other encryption keys: add the key it was written with to encryption_keys (older keys go last), or use another database',
-    )
-  }
 }
 
 /** What clients publish about themselves is read through one guarded client (MCP security best practices: SSRF). */

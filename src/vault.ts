@@ -102,14 +102,16 @@ export async function openIdentity(vault: Vault, grant: Pick<Grant, 'id' | 'seal
   return JSON.parse(await vault.open(grant.sealedIdentity, { purpose: 'identity', owner: [grant.id] })) as Identity
 }
 
-/** The row, the grant and the route that a provider's tokens belong to. */
+/** The row, the grant, the route and the provider that tokens belong to: they open for no other (B281). */
 export interface TokenOwner {
   readonly id: string
   readonly grantId: string
   readonly routePath: string
+  /** Who issued them: they must never be sent to anybody else's token endpoint. */
+  readonly provider: string
 }
 
-/** Seals a provider's tokens for their row, grant and route. */
+/** Seals a provider's tokens for their row, grant, route and provider. */
 export function sealTokens(vault: Vault, owner: TokenOwner, tokens: HeldTokens): Promise<string> {
   return vault.seal(serializeTokens(tokens), tokenContext(owner))
 }
@@ -146,7 +148,7 @@ function patContext(credentialId: string, identity: Identity, routePath: string)
 }
 
 function tokenContext(owner: TokenOwner): SealContext {
-  return { purpose: 'provider-tokens', owner: [owner.id, owner.grantId, owner.routePath] }
+  return { purpose: 'provider-tokens', owner: [owner.id, owner.grantId, owner.routePath, owner.provider] }
 }
 
 function deriveKeys(secret: Secret): DerivedKeys {

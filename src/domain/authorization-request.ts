@@ -25,6 +25,7 @@ export interface AuthorizationRequest {
 }
 
 const MAX_STATE_LENGTH = 2048
+const MAX_SCOPE_LENGTH = 2048
 
 /**
  * The redirect URI to answer to (RFC 6749 §3.1.2.3): exact, or a loopback port variant; when omitted, the client's only
@@ -61,6 +62,7 @@ const CHECKS: readonly Check[] = [
   requirePkce,
   refuseSilence,
   limitState,
+  limitScope,
 ]
 
 /** Validates everything after client and redirect URI; its failures may be redirected (RFC 6749 §4.1.2.1). */
@@ -148,6 +150,13 @@ function limitState(parameters: RequestParameters): OAuthFailure | undefined {
   const state = single(parameters, 'state')
   return state !== undefined && state.length > MAX_STATE_LENGTH
     ? oauthFailure('invalid_request', 'state is too long')
+    : undefined
+}
+
+function limitScope(parameters: RequestParameters): OAuthFailure | undefined {
+  const scope = single(parameters, 'scope')
+  return scope !== undefined && scope.length > MAX_SCOPE_LENGTH
+    ? oauthFailure('invalid_scope', 'scope is too long')
     : undefined
 }
 

@@ -35,6 +35,8 @@ export interface ConnectStage extends Carried {
   readonly stage: 'connect'
   readonly routePath: string
   readonly identity: Identity
+  /** Whether the consent page was skipped because of an earlier approval. */
+  readonly remembered: boolean
   /** SHA-256 of the cookie of the browser that signed in. */
   readonly browserHash: string
   /** Tokens tried so far. */

@@ -14,8 +14,10 @@ export type Decision =
   | { readonly allowed: false; readonly reason: 'not_on_list' | 'no_verified_email' }
 
 /** Whether `identity` may use `route`, on verified claims alone. Asked at sign-in and whenever a token is looked up. */
-export function decide(route: Pick<Route, 'allow' | 'inject'>, identity: Identity): Decision {
-  const { allow } = route
+export function decide(route: Pick<Route, 'allow' | 'inject' | 'signIn'>, identity: Identity): Decision {
+  const { allow, signIn } = route
+  // The lists were written for the users of that provider: nobody who signed in elsewhere is on them.
+  if (signIn !== undefined && identity.provider !== signIn) return { allowed: false, reason: 'not_on_list' }
   if (allow && !isListed(allow, identity)) return { allowed: false, reason: 'not_on_list' }
   const needsEmail = route.inject.some((header) => header.template.needs.has('user.email'))
   if (needsEmail && identity.email === undefined) return { allowed: false, reason: 'no_verified_email' }
@@ -28,7 +30,8 @@ function isListed(allow: AllowRule, identity: Identity): boolean {
   return (
     (domain !== undefined && allow.emailDomains.includes(domain)) ||
     (email !== undefined && allow.users.includes(email)) ||
-    allow.users.includes(identity.subject) ||
+    // Some providers let people choose a subject that looks like somebody's address: an address counts when verified.
+    (!identity.subject.includes('@') && allow.users.includes(identity.subject)) ||
     allow.groups.some((group) => identity.groups.includes(group))
   )
 }

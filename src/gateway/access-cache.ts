@@ -8,7 +8,8 @@ import type { AccessRow, Change, CredentialRow } from '../storage/store.ts'
 /** A user's credential, opened: tokens of a provider, or a token of the user's own. */
 export type HeldCredential = { readonly row: CredentialRow } & (
   | { readonly kind: 'provider-token'; readonly tokens: HeldTokens }
-  | { readonly kind: 'user-pat'; readonly pat: PersonalAccessToken }
+  /** Without `pat` when its server has refused it. */
+  | { readonly kind: 'user-pat'; readonly pat?: PersonalAccessToken }
 )
 
 /** A token that was looked up and found good, with everything the next request needs. */

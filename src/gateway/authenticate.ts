@@ -6,7 +6,7 @@ import { hashToken, looksLikeToken } from '../domain/token.ts'
 import { circumstances } from '../http/circumstances.ts'
 import type { RouteRefusal } from '../http/error-reply.ts'
 import { rawQuery } from '../http/query.ts'
-import { openIdentity, openPat, openTokens } from '../vault.ts'
+import { CannotOpen, openIdentity, openPat, openTokens } from '../vault.ts'
 import type { OpenAccess } from './access-cache.ts'
 import type { Gateway } from './gateway.ts'
 
@@ -74,7 +74,19 @@ export function invalidToken(gateway: Gateway, route: Route): RouteRefusal {
   }
 }
 
-async function lookUp(
+/** What no configured key, user, route or provider opens any more is as good as nothing: the user signs in again. */
+async function lookUp(...lookedUp: Parameters<typeof openFound>): Promise<OpenAccess | undefined> {
+  try {
+    return await openFound(...lookedUp)
+  } catch (error) {
+    if (!(error instanceof CannotOpen)) throw error
+    const [gateway, route] = lookedUp
+    gateway.logger.warn({ route: route.path }, 'what is stored for a token cannot be opened')
+    return undefined
+  }
+}
+
+async function openFound(
   gateway: Gateway,
   route: Route,
   hash: string,
@@ -93,13 +105,15 @@ async function lookUp(
   if (!USER_CREDENTIALS.has(route.credential.kind)) return { access, grant, identity }
   if (route.credential.kind === 'user-pat') {
     if (!credential || credential.id !== grant.sharedCredentialId) return undefined
+    if (credential.state !== 'live')
+      return { access, grant, identity, credential: { kind: 'user-pat', row: credential } }
     const pat = await openPat(gateway.vault, credential.id, identity, route.path, credential.sealed)
     return { access, grant, identity, credential: { kind: 'user-pat', row: credential, pat } }
   }
-  if (credential?.state !== 'live') return undefined
+  if (route.credential.kind !== 'provider-token' || credential?.state !== 'live') return undefined
   const tokens = await openTokens(
     gateway.vault,
-    { id: credential.id, grantId: grant.id, routePath: route.path },
+    { id: credential.id, grantId: grant.id, routePath: route.path, provider: route.credential.provider },
     credential.sealed,
   )
   return { access, grant, identity, credential: { kind: 'provider-token', row: credential, tokens } }

@@ -56,7 +56,7 @@ export function createCallNotes({ audit, digestKey, staticClients, everyCall, no
 
   function calls({ request, route, access, messages }: NotedRequest) {
     const { grant, identity, credential } = access
-    const account = credential?.kind === 'user-pat' ? credential.pat.account : undefined
+    const account = credential?.kind === 'user-pat' ? credential.pat?.account : undefined
     const common = {
       requestId: request.id,
       address: request.ip,

@@ -59,28 +59,34 @@ export function createFreshCredentials(
   async function refreshOnce(grant: Grant, credentialId: string, seenVersion: number): Promise<FreshToken> {
     const row = await gateway.store.findCredential(grant.id)
     if (!row || row.id !== credentialId || row.state !== 'live') return { outcome: 'ended' }
-    const held = await openTokens(gateway.vault, ownerOf(grant, row), row.sealed)
+    const provider = providerOf(grant)
+    if (!provider) return { outcome: 'ended' }
+    const held = await openTokens(gateway.vault, ownerOf(grant, row, provider), row.sealed)
     // Somebody else has refreshed it since the caller looked.
     if (row.version > seenVersion && !hasExpired(held, gateway.now())) return { outcome: 'fresh', tokens: held }
 
-    const provider = providerOf(grant)
-    if (!held.refreshToken || !provider?.refresh) return endGrant(grant, row, 'no_refresh_token')
+    if (!held.refreshToken || !provider.refresh) return endGrant(grant, row, 'no_refresh_token')
     const now = gateway.now()
     const paused = pausedUntil.get(credentialId) ?? 0
     if (paused > now) return { outcome: 'unavailable' }
     if ((await gateway.store.claimRefresh(row.id, row.version, now, now + LEASE_MS)) === 'lost')
-      return awaitOther(grant, row)
+      return awaitOther(grant, row, provider)
 
     const outcome = await provider.refresh(held.refreshToken)
     gateway.metrics.upstreamRefreshes.inc({ provider: provider.name, outcome: outcome.outcome })
-    return settle(grant, row, outcome)
+    return settle(grant, row, provider, outcome)
   }
 
-  async function settle(grant: Grant, row: CredentialRow, outcome: RefreshOutcome): Promise<FreshToken> {
+  async function settle(
+    grant: Grant,
+    row: CredentialRow,
+    provider: Provider,
+    outcome: RefreshOutcome,
+  ): Promise<FreshToken> {
     if (outcome.outcome === 'refreshed') {
       pausedUntil.delete(row.id)
       const tokens: HeldTokens = { ...outcome.tokens, obtainedAt: gateway.now() }
-      await commit(row, await sealTokens(gateway.vault, ownerOf(grant, row), tokens), tokens.expiresAt)
+      await commit(row, await sealTokens(gateway.vault, ownerOf(grant, row, provider), tokens), tokens.expiresAt)
       return { outcome: 'fresh', tokens }
     }
     if (outcome.outcome === 'dead') return endGrant(grant, row, outcome.reason)
@@ -108,14 +114,17 @@ export function createFreshCredentials(
   }
 
   /** Another process holds the lease: its result is ours as soon as it is stored. */
-  async function awaitOther(grant: Grant, row: CredentialRow): Promise<FreshToken> {
+  async function awaitOther(grant: Grant, row: CredentialRow, provider: Provider): Promise<FreshToken> {
     const deadline = gateway.now() + LEASE_MS
     while (gateway.now() < deadline) {
       await sleep(WAIT_STEP_MS)
       const current = await gateway.store.findCredential(grant.id)
       if (current?.state !== 'live') return { outcome: 'ended' }
       if (current.version > row.version) {
-        return { outcome: 'fresh', tokens: await openTokens(gateway.vault, ownerOf(grant, current), current.sealed) }
+        return {
+          outcome: 'fresh',
+          tokens: await openTokens(gateway.vault, ownerOf(grant, current, provider), current.sealed),
+        }
       }
     }
     return { outcome: 'unavailable' }
@@ -148,6 +157,6 @@ export function createFreshCredentials(
   }
 }
 
-function ownerOf(grant: Grant, row: CredentialRow) {
-  return { id: row.id, grantId: grant.id, routePath: grant.routePath }
+function ownerOf(grant: Grant, row: CredentialRow, provider: Provider) {
+  return { id: row.id, grantId: grant.id, routePath: grant.routePath, provider: provider.name }
 }

@@ -79,12 +79,9 @@ export function patRefused(label: string): RouteRefusal {
 }
 
 function usablePat(gateway: Gateway, label: string, { credential }: OpenAccess): ResolvedCredential {
-  const isUsable =
-    credential?.kind === 'user-pat' &&
-    credential.row.state === 'live' &&
-    (credential.pat.expiresAt === undefined || credential.pat.expiresAt > gateway.now())
-  return isUsable
-    ? { ok: true, value: credential.pat.token.reveal() }
+  const pat = credential?.kind === 'user-pat' && credential.row.state === 'live' ? credential.pat : undefined
+  return pat && (pat.expiresAt === undefined || pat.expiresAt > gateway.now())
+    ? { ok: true, value: pat.token.reveal() }
     : { ok: false, reason: 'credential_refused', refusal: patRefused(label) }
 }
 

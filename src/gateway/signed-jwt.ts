@@ -15,11 +15,11 @@ export type SignedJwt = (
   access: OpenAccess,
 ) => Promise<string>
 
-/** Signs one statement for each grant every now and then; signing on each request would cost more than the check. */
+/** Signs one statement for each access token every now and then; signing on each request would cost more than the check. */
 export function createSignedJwt(issuer: string, keys: SigningKeys, now: () => number): SignedJwt {
   const remembered = new LRUCache<string, { readonly jwt: string; readonly until: number }>({ max: MAX_REMEMBERED })
-  return async (route, rule, { grant, identity }) => {
-    const present = remembered.get(grant.id)
+  return async (route, rule, { access, grant, identity }) => {
+    const present = remembered.get(access.hash)
     if (present && present.until > now()) return present.jwt
     const jwt = await keys.sign(
       {
@@ -30,7 +30,7 @@ export function createSignedJwt(issuer: string, keys: SigningKeys, now: () => nu
         idp: identity.provider,
         client_id: grant.clientId,
         resource: route.resource,
-        scope: grant.scopes.join(' '),
+        scope: access.scopes.join(' '),
         jti: randomUUID(),
         ...(identity.email === undefined ? {} : { email: identity.email, email_verified: true }),
         ...(identity.name === undefined ? {} : { name: identity.name }),
@@ -38,7 +38,7 @@ export function createSignedJwt(issuer: string, keys: SigningKeys, now: () => nu
       },
       rule.lifetimeMs,
     )
-    remembered.set(grant.id, { jwt, until: now() + rule.lifetimeMs * REUSE_UNTIL })
+    remembered.set(access.hash, { jwt, until: now() + rule.lifetimeMs * REUSE_UNTIL })
     return jwt
   }
 }

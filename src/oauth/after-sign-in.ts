@@ -55,20 +55,31 @@ export async function afterSignIn(
     return answerWithError(server, request, reply, asked, OTHER_USER)
   }
 
-  const authorized: Authorized = { asked, route, client, identity }
+  const { rememberedFor } = interaction
+  const authorized: Authorized = { asked, route, client, identity, remembered: rememberedFor !== undefined }
   const rule = route.credential
   if (rule.kind === 'user-pat') return beginConnect(server, request, reply, authorized, rule)
   if (rule.kind !== 'provider-token') return issueCode(server, request, reply, authorized, { kind: 'none' })
   if (rule.provider === interaction.provider) {
     if (!outcome.tokens) return answerWithError(server, request, reply, asked, NO_TOKEN)
-    return issueCode(server, request, reply, authorized, { kind: 'tokens', tokens: outcome.tokens })
+    return issueCode(server, request, reply, authorized, {
+      kind: 'tokens',
+      provider: rule.provider,
+      tokens: outcome.tokens,
+    })
   }
   const id = newId()
   return beginSignIn(
     server,
     request,
     reply,
-    { asked, route, provider: rule.provider, signedIn: identity },
+    {
+      asked,
+      route,
+      provider: rule.provider,
+      signedIn: identity,
+      ...(rememberedFor === undefined ? {} : { rememberedFor }),
+    },
     {
       id,
       save: async (next) => (await openInteraction(server, next, { id, advanced: true })) === id,

@@ -11,7 +11,7 @@ import { isFramedOrPrefetched, isSameOriginPost } from '../http/browser-proof.ts
 import { circumstances } from '../http/circumstances.ts'
 import { replyPage } from '../http/error-reply.ts'
 import { rawQuery } from '../http/query.ts'
-import { openPat, sealPat } from '../vault.ts'
+import { CannotOpen, openPat, sealPat } from '../vault.ts'
 import { answerWithError, showProblem } from './answer.ts'
 import type { AuthorizationServer } from './authorization-server.ts'
 import { ENDED } from './begin-sign-in.ts'
@@ -36,7 +36,7 @@ export async function beginConnect(
   server: AuthorizationServer,
   request: FastifyRequest,
   reply: FastifyReply,
-  { asked, route, identity }: Authorized,
+  { asked, route, identity, remembered }: Authorized,
   _rule: PatRule,
 ): Promise<FastifyReply> {
   const id = newId()
@@ -47,6 +47,7 @@ export async function beginConnect(
     routePath: route.path,
     identity,
     browserHash,
+    remembered,
     attempts: 0,
   }
   await openInteraction(server, stage, { id, advanced: true })
@@ -94,16 +95,17 @@ async function findVisit(
 ): Promise<Visit | undefined> {
   const held = await findInteraction(server, id, 'connect')
   if (!held || !server.browserProof.isBound(request, held.id, held.interaction.browserHash)) return undefined
-  const { request: asked, routePath, identity } = held.interaction
+  const { request: asked, routePath, identity, remembered } = held.interaction
   const route = server.routes.find((candidate) => candidate.path === routePath)
   const client = await askingClient(server, asked)
   if (route?.credential.kind !== 'user-pat' || !client) return undefined
   const credentialId = patCredentialId(identity, routePath)
-  return { held, asked, route, client, identity, rule: route.credential, credentialId }
+  return { held, asked, route, client, identity, remembered, rule: route.credential, credentialId }
 }
 
 interface Kept {
-  readonly pat: PersonalAccessToken
+  /** Absent when it was refused, or cannot be opened any more. */
+  readonly pat?: PersonalAccessToken
   /** Not refused by its server and not past its end. */
   readonly usable: boolean
 }
@@ -111,8 +113,15 @@ interface Kept {
 async function findKept(server: AuthorizationServer, visit: Visit): Promise<Kept | undefined> {
   const row = await server.store.findCredentialById(visit.credentialId)
   if (!row) return undefined
-  const pat = await openPat(server.vault, visit.credentialId, visit.identity, visit.route.path, row.sealed)
-  return { pat, usable: row.state === 'live' && (pat.expiresAt === undefined || pat.expiresAt > server.now()) }
+  if (row.state !== 'live') return { usable: false }
+  try {
+    const pat = await openPat(server.vault, visit.credentialId, visit.identity, visit.route.path, row.sealed)
+    return { pat, usable: pat.expiresAt === undefined || pat.expiresAt > server.now() }
+  } catch (error) {
+    // Its key is gone: the user gives a new one.
+    if (error instanceof CannotOpen) return { usable: false }
+    throw error
+  }
 }
 
 async function showConnect(
@@ -131,7 +140,7 @@ async function showConnect(
     ...(client.clientName === undefined ? {} : { clientName: client.clientName }),
     ...(rule.createUrl === undefined ? {} : { createUrl: rule.createUrl }),
     ...(rule.help === undefined ? {} : { help: rule.help }),
-    ...(kept === undefined ? {} : { kept: { usable: kept.usable, ...aboutPat(kept.pat) } }),
+    ...(kept === undefined ? {} : { kept: { usable: kept.usable, ...(kept.pat ? aboutPat(kept.pat) : {}) } }),
     ...(problem === undefined ? {} : { problem }),
   })
   return replyPage(reply, problem === undefined ? 200 : 400, html, pageHeaders())

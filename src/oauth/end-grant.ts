@@ -20,6 +20,6 @@ async function giveBack(server: AuthorizationServer, grant: Grant, row: Credenti
   const provider = rule?.kind === 'provider-token' ? server.providers.get(rule.provider) : undefined
   // Some providers end everything that the user ever allowed us; other grants of theirs would go with it (C23).
   if (!provider?.revoke || provider.revocationEnds !== 'tokens') return
-  const owner = { id: row.id, grantId: grant.id, routePath: grant.routePath }
+  const owner = { id: row.id, grantId: grant.id, routePath: grant.routePath, provider: provider.name }
   await provider.revoke(await openTokens(server.vault, owner, row.sealed))
 }

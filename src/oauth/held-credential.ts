@@ -1,6 +1,7 @@
 import type { Grant } from '../domain/grant.ts'
 import type { Route } from '../domain/route.ts'
 import type { CredentialRow } from '../storage/store.ts'
+import { CannotOpen, openTokens } from '../vault.ts'
 import type { AuthorizationServer } from './authorization-server.ts'
 
 /**
@@ -24,11 +25,23 @@ export function isServedBy(
 
 /** {@link isServedBy} for the credential that the store has of this grant. Rejects with StoreUnavailable. */
 export async function holdsCredential(server: AuthorizationServer, route: Route, grant: Grant): Promise<boolean> {
-  const { kind } = route.credential
-  if (kind !== 'provider-token' && kind !== 'user-pat') return true
+  const rule = route.credential
+  if (rule.kind !== 'provider-token' && rule.kind !== 'user-pat') return true
   const { sharedCredentialId: shared } = grant
   const credential = await (shared === undefined
     ? server.store.findCredential(grant.id)
     : server.store.findCredentialById(shared))
-  return isServedBy(route, grant, credential)
+  if (!isServedBy(route, grant, credential)) return false
+  return rule.kind !== 'provider-token' || credential === undefined || isOf(server, rule.provider, grant, credential)
+}
+
+/** Whether stored tokens are those of that provider: they open for no other. */
+async function isOf(server: AuthorizationServer, provider: string, grant: Grant, row: CredentialRow): Promise<boolean> {
+  try {
+    await openTokens(server.vault, { id: row.id, grantId: grant.id, routePath: grant.routePath, provider }, row.sealed)
+    return true
+  } catch (error) {
+    if (error instanceof CannotOpen) return false
+    throw error
+  }
 }

@@ -22,12 +22,14 @@ export interface Authorized {
   readonly route: SignInRoute
   readonly client: Client
   readonly identity: Identity
+  /** Whether the consent page was skipped because of an earlier approval, whose time must not start anew. */
+  readonly remembered: boolean
 }
 
 /** What the MCP server will get, apart from what configuration alone decides. */
 export type ObtainedCredential =
   | { readonly kind: 'none' }
-  | { readonly kind: 'tokens'; readonly tokens: ProviderTokens }
+  | { readonly kind: 'tokens'; readonly provider: string; readonly tokens: ProviderTokens }
   | { readonly kind: 'shared'; readonly credentialId: string }
 
 /** Grant, sealed credential and code in one step, then the redirect to the client (RFC 6749 §4.1.2). */
@@ -35,7 +37,7 @@ export async function issueCode(
   server: AuthorizationServer,
   request: FastifyRequest,
   reply: FastifyReply,
-  { asked, route, client, identity }: Authorized,
+  { asked, route, client, identity, remembered }: Authorized,
   obtained: ObtainedCredential,
 ): Promise<FastifyReply> {
   const scopes = grantScopes(asked.scope, route.scopes, route.defaultScopes)
@@ -56,7 +58,7 @@ export async function issueCode(
     expiresAt: now + server.lifetimes.refreshTtlMs,
     ...(obtained.kind === 'shared' ? { sharedCredentialId: obtained.credentialId } : {}),
   }
-  const credential = obtained.kind === 'tokens' ? await sealCredential(server, grant, obtained.tokens, now) : undefined
+  const credential = obtained.kind === 'tokens' ? await sealCredential(server, grant, obtained, now) : undefined
   const { token: code, hash } = mintToken('code')
   const { redirectUri, codeChallenge } = asked
   const row = { hash, grantId: id, clientId: client.clientId, redirectUri, codeChallenge, expiresAt: now + CODE_TTL_MS }
@@ -73,7 +75,7 @@ export async function issueCode(
     scopes: scopes.value,
   })
   const key = consentKey(asked, client, route)
-  if (key) server.rememberedConsent?.remember(request, reply, key, ownerOf(identity))
+  if (key && !remembered) server.rememberedConsent?.remember(request, reply, key, ownerOf(identity))
   return answerWithCode(server, request, reply, asked, client, code)
 }
 
@@ -81,11 +83,11 @@ export async function issueCode(
 async function sealCredential(
   server: AuthorizationServer,
   grant: Grant,
-  tokens: ProviderTokens,
+  { provider, tokens }: Extract<ObtainedCredential, { kind: 'tokens' }>,
   now: number,
 ): Promise<CredentialRow> {
   const id = newId()
-  const owner = { id, grantId: grant.id, routePath: grant.routePath }
+  const owner = { id, grantId: grant.id, routePath: grant.routePath, provider }
   const sealed = await sealTokens(server.vault, owner, { ...tokens, obtainedAt: now })
   const { expiresAt } = tokens
   return { id, grantId: grant.id, version: 1, sealed, state: 'live', ...(expiresAt === undefined ? {} : { expiresAt }) }

@@ -22,9 +22,24 @@ export function consentKey(asked: AuthorizationRequest, client: Client, route: S
     routePath: route.path,
     scopes: scopes.value,
     clientHash: hashToken(
-      JSON.stringify([clientName, clientUri, redirectUris, tokenEndpointAuthMethod, keys, scope, origin, route.signIn]),
+      JSON.stringify([
+        clientName,
+        clientUri,
+        redirectUris,
+        tokenEndpointAuthMethod,
+        keys,
+        scope,
+        origin,
+        route.signIn,
+        whatIsGiven(route),
+      ]),
     ),
   }
+}
+
+/** What the consent page says that the server gets, and where the server is. */
+function whatIsGiven({ credential, upstream }: SignInRoute): readonly string[] {
+  return [credential.kind, credential.kind === 'provider-token' ? credential.provider : '', upstream.origin]
 }
 
 /** The user of a remembered consent, as the browser may keep it. */

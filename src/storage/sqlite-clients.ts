@@ -1,4 +1,4 @@
-import { and, asc, eq, inArray, lt, lte, notExists, sql } from 'drizzle-orm'
+import { and, asc, eq, getTableColumns, inArray, lt, lte, notExists, sql } from 'drizzle-orm'
 import { endGrant } from './sqlite-grants.ts'
 import { clients, grants } from './sqlite-schema.ts'
 import { type Queries, type Session, withoutNulls } from './sqlite-session.ts'
@@ -8,8 +8,9 @@ type ClientVerbs = 'createClient' | 'findClient' | 'updateClient' | 'putClient' 
 
 /** The store's verbs on clients (RFC 7591, RFC 7592). */
 export function clientVerbs(session: Session): Pick<Store, ClientVerbs> {
+  const { lastUsedAt: _, ...columns } = getTableColumns(clients)
   const find = session.queries
-    .select()
+    .select(columns)
     .from(clients)
     .where(eq(clients.clientId, sql.placeholder('clientId')))
     .prepare()
@@ -28,9 +29,14 @@ export function clientVerbs(session: Session): Pick<Store, ClientVerbs> {
     updateClient: (client) =>
       session.write((queries) => {
         // Replaced whole: what the client left out is gone (RFC 7592 §2.2).
-        const { changes } = queries.delete(clients).where(eq(clients.clientId, client.clientId)).run()
-        if (changes === 0) return false
-        queries.insert(clients).values(client).run()
+        const own = eq(clients.clientId, client.clientId)
+        const before = queries.select({ lastUsedAt: clients.lastUsedAt }).from(clients).where(own).get()
+        if (!before) return false
+        queries.delete(clients).where(own).run()
+        queries
+          .insert(clients)
+          .values({ ...client, ...before })
+          .run()
         return true
       }),
     async putClient(client) {
@@ -53,14 +59,15 @@ export function clientVerbs(session: Session): Pick<Store, ClientVerbs> {
   }
 }
 
-/** Deletes clients that have no grant, the oldest first; only those created before `createdBefore`, if it is given. */
-export function deleteUnusedClients(queries: Queries, limit: number, createdBefore?: number): number {
+/** Deletes clients that have no grant, those not seen for longest first; with `seenBefore` only those not seen since. */
+export function deleteUnusedClients(queries: Queries, limit: number, seenBefore?: number): number {
+  const lastSeen = sql<number>`coalesce(${clients.lastUsedAt}, ${clients.createdAt})`
   const granted = queries.select({ id: grants.id }).from(grants).where(eq(grants.clientId, clients.clientId))
   const unused = queries
     .select({ id: clients.clientId })
     .from(clients)
-    .where(and(createdBefore === undefined ? undefined : lt(clients.createdAt, createdBefore), notExists(granted)))
-    .orderBy(asc(clients.createdAt))
+    .where(and(seenBefore === undefined ? undefined : lt(lastSeen, seenBefore), notExists(granted)))
+    .orderBy(asc(lastSeen))
     .limit(limit)
   return queries.delete(clients).where(inArray(clients.clientId, unused)).run().changes
 }

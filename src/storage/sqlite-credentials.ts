@@ -86,7 +86,8 @@ export function credentialVerbs(session: Session): Pick<Store, CredentialVerbs> 
         queries.update(credentials).set({ leaseUntil: null }).where(live(id, version)).run(),
       )
     },
-    killCredential: (id, version) => change(id, version, { state: 'dead', leaseUntil: null }),
+    // A tombstone needs no content, and what was refused should not lie about.
+    killCredential: (id, version) => change(id, version, { state: 'dead', sealed: '', leaseUntil: null }),
   }
 }
 

@@ -9,15 +9,15 @@ import type { Store } from './store.ts'
 /** The store's verb that collects what has ended; each kind in a transaction of its own, so that none takes long. */
 export function expiryVerbs(session: Session): Pick<Store, 'deleteExpired'> {
   return {
-    async deleteExpired(now, limit, clientsCreatedBefore) {
+    async deleteExpired(now, limit, clientsSeenBefore) {
       let deleted = 0
       for (const step of STEPS) {
         deleted += await session.write((queries) => step(queries, now, limit))
         // The driver is synchronous: requests get their turn between the steps.
         await setImmediate()
       }
-      if (clientsCreatedBefore !== undefined) {
-        deleted += await session.write((queries) => deleteUnusedClients(queries, limit, clientsCreatedBefore))
+      if (clientsSeenBefore !== undefined) {
+        deleted += await session.write((queries) => deleteUnusedClients(queries, limit, clientsSeenBefore))
       }
       // Deleted secrets live on in the write-ahead log until it is emptied.
       if (deleted > 0) await session.read(() => session.client.pragma('wal_checkpoint(TRUNCATE)'))

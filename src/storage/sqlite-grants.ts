@@ -1,6 +1,6 @@
 import { eq, sql } from 'drizzle-orm'
 import type { Grant } from '../domain/grant.ts'
-import { accessTokens, codes, credentials, grants, sessions } from './sqlite-schema.ts'
+import { accessTokens, clients, codes, credentials, grants, sessions } from './sqlite-schema.ts'
 import { type Queries, type Session, withoutNulls } from './sqlite-session.ts'
 import type { Store } from './store.ts'
 
@@ -13,6 +13,7 @@ export function grantVerbs(session: Session): Pick<Store, GrantVerbs> {
       await session.write((queries) => {
         assertSameGrant(grant.id, code.grantId)
         queries.insert(grants).values(grant).run()
+        noteClientUse(queries, grant.clientId, grant.createdAt)
         queries.insert(codes).values(code).run()
         if (!credential) return
         assertSameGrant(grant.id, credential.grantId)
@@ -48,6 +49,7 @@ export function grantVerbs(session: Session): Pick<Store, GrantVerbs> {
         if (grant?.status !== 'active' || grant.expiresAt <= now) return 'gone'
         const outcome = judgeGeneration(grant, from, now, graceMs, arrivedAt)
         if (outcome === 'reused') return outcome
+        noteClientUse(queries, grant.clientId, now)
         if (outcome === 'rotated')
           queries
             .update(grants)
@@ -63,6 +65,11 @@ export function grantVerbs(session: Session): Pick<Store, GrantVerbs> {
       return won
     },
   }
+}
+
+/** Notes that a client is in use. */
+function noteClientUse(queries: Queries, clientId: string, now: number): void {
+  queries.update(clients).set({ lastUsedAt: now }).where(eq(clients.clientId, clientId)).run()
 }
 
 /** Ends a grant inside a transaction: revoked, and everything that hangs on it is gone. True if it had not ended before. */

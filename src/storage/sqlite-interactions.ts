@@ -1,4 +1,4 @@
-import { and, asc, eq, gt, inArray, sql } from 'drizzle-orm'
+import { and, asc, eq, gt, inArray, type SQL, sql } from 'drizzle-orm'
 import { interactions } from './sqlite-schema.ts'
 import type { Queries, Session } from './sqlite-session.ts'
 import type { Store } from './store.ts'
@@ -10,7 +10,7 @@ export function interactionVerbs(session: Session): Pick<Store, InteractionVerbs
   return {
     async openInteraction(row, capacity) {
       await session.write((queries) => {
-        if (capacity !== undefined && countPending(queries) >= capacity) makeRoom(queries)
+        if (capacity !== undefined) for (const kind of [UNDECIDED, ADVANCED]) makeRoom(queries, kind, capacity)
         queries.insert(interactions).values(row).run()
       })
     },
@@ -42,16 +42,17 @@ export function interactionVerbs(session: Session): Pick<Store, InteractionVerbs
   }
 }
 
-function countPending(queries: Queries): number {
-  return queries.select({ count: sql<number>`count(*)` }).from(interactions).get()?.count ?? 0
-}
+const UNDECIDED = eq(interactions.version, 1)
+const ADVANCED = gt(interactions.version, 1)
 
-/** The oldest that is still at its first version: nobody has approved it. */
-function makeRoom(queries: Queries): void {
+/** Where `capacity` of a kind are there, the oldest goes: a crowd of one kind pushes out nothing of the other. */
+function makeRoom(queries: Queries, kind: SQL, capacity: number): void {
+  const count = queries.select({ count: sql<number>`count(*)` }).from(interactions).where(kind).get()?.count ?? 0
+  if (count < capacity) return
   const oldest = queries
     .select({ id: interactions.id })
     .from(interactions)
-    .where(eq(interactions.version, 1))
+    .where(kind)
     .orderBy(asc(interactions.expiresAt))
     .limit(1)
   queries.delete(interactions).where(inArray(interactions.id, oldest)).run()

@@ -23,6 +23,8 @@ export const clients = sqliteTable(
     createdAt: integer('created_at').notNull(),
     registrationTokenHash: text('registration_token_hash'),
     keys: text('keys', { mode: 'json' }).$type<NonNullable<Client['keys']>>(),
+    /** Not part of the client: only what is collected depends on it. */
+    lastUsedAt: integer('last_used_at'),
   },
   (table) => [index('clients_created_at').on(table.createdAt)],
 )

@@ -41,8 +41,17 @@ export async function migrateSqlite(options: { readonly file: string }): Promise
   return { applied: [...database.applied] }
 }
 
-function memoryVerbs(session: Session): Pick<Store, 'rememberOnce' | 'consumeOnce' | 'ping'> {
+function memoryVerbs(session: Session): Pick<Store, 'rememberOnce' | 'remember' | 'consumeOnce' | 'ping'> {
   return {
+    async remember(name, value) {
+      await session.write((queries) =>
+        queries
+          .insert(remembered)
+          .values({ name, value })
+          .onConflictDoUpdate({ target: remembered.name, set: { value } })
+          .run(),
+      )
+    },
     rememberOnce: (name, value) =>
       session.write((queries) => {
         queries.insert(remembered).values({ name, value }).onConflictDoNothing().run()

@@ -89,8 +89,8 @@ export interface Store {
   deleteClient(clientId: string): Promise<boolean>
 
   /**
-   * Stores an interaction. Where `capacity` are pending already, the oldest that nobody has advanced yet makes room:
-   * users who are signing in keep their place.
+   * Stores an interaction. Where `capacity` are there that nobody has advanced yet, the oldest of them makes room, and
+   * likewise among those that were advanced: a crowd of strangers pushes out nobody who is signing in.
    */
   openInteraction(row: InteractionRow, capacity?: number): Promise<void>
   /** An interaction that is unexpired, or undefined. */
@@ -158,7 +158,7 @@ export interface Store {
   ): Promise<'won' | 'lost'>
   /** Ends a lease without a result, so that the next caller need not wait for it to run out. */
   releaseRefresh(credentialId: string, version: number): Promise<void>
-  /** Leaves a tombstone if `version` is still current. */
+  /** Leaves a tombstone without content if `version` is still current. */
   killCredential(credentialId: string, version: number): Promise<'won' | 'lost'>
 
   /**
@@ -171,6 +171,8 @@ export interface Store {
 
   /** Stores `value` under `name` unless something is there; returns what is there afterwards. */
   rememberOnce(name: string, value: string): Promise<string>
+  /** Stores `value` under `name`, whatever was there. */
+  remember(name: string, value: string): Promise<void>
   /** True for exactly one caller with this key until `expiresAt`; from then on the key is as good as new. */
   consumeOnce(key: string, expiresAt: number, now: number): Promise<boolean>
   /**
@@ -178,7 +180,7 @@ export interface Store {
    * consumed keys, pending grants whose code expired, revoked grants and those past their end; with
    * `clientsCreatedBefore` also clients that are older than that and have no grant. Returns how many rows went.
    */
-  deleteExpired(now: number, limit: number, clientsCreatedBefore?: number): Promise<number>
+  deleteExpired(now: number, limit: number, clientsSeenBefore?: number): Promise<number>
   /** Calls `listener` after every change that this process makes or hears of. Returns the way to stop it. */
   subscribe(listener: (change: Change) => void): () => void
   /** Resolves when a request could be honoured right now. */

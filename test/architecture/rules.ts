@@ -18,6 +18,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   'metrics.ts': 2,
   oauth: 3,
   gateway: 3,
+  'check-database.ts': 4,
   'clean-up.ts': 4,
   'providers.ts': 4,
   'operations.ts': 4,

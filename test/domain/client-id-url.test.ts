@@ -113,7 +113,7 @@ describe('the address in a client id (R-31)', () => {
         const url = new URL(clientId)
         expect(url.href).toBe(clientId)
         expect([url.protocol, url.username, url.password, url.search, url.hash]).toEqual(['https:', '', '', '', ''])
-        expect(decodeURIComponent(url.pathname).split(/[/\\]/)).not.toContain('..')
+        expect(url.pathname.replaceAll(/%2e/gi, '.').replaceAll(/%2f/gi, '/').split(/[/\\]/)).not.toContain('..')
       }),
       { numRuns: 2000 },
     )

@@ -92,6 +92,18 @@ export function describeClients(data: StoreData): void {
       for (const client of [granted, newer, honest]) expect(await data.store.findClient(client.clientId)).toBeDefined()
     })
 
+    it('keeps a client that was in use until lately, though it is old and its last grant has ended (R-11)', async () => {
+      const [used, idle] = [aClient({ createdAt: 1 }), aClient({ createdAt: 1 })]
+      for (const client of [used, idle]) await data.store.createClient(client)
+      const { grant } = await data.activeGrant({ clientId: used.clientId, createdAt: 50 })
+      await data.store.revokeGrant(grant.id)
+      await data.store.deleteExpired(60, 100, 40)
+      expect(await data.store.findClient(used.clientId)).toStrictEqual(used)
+      expect(await data.store.findClient(idle.clientId)).toBeUndefined()
+      await data.store.deleteExpired(60, 100, 51)
+      expect(await data.store.findClient(used.clientId)).toBeUndefined()
+    })
+
     it('collects clients that are old and have no grant, when asked to (R-11, B034)', async () => {
       const unused = aClient({ createdAt: 1 })
       const used = aClient({ createdAt: 1 })
@@ -146,13 +158,22 @@ export function describeClients(data: StoreData): void {
   describe('a crowd of interactions', () => {
     it('makes room by the oldest that nobody advanced, so that users under way keep their place (X-17)', async () => {
       const row = (id: string, expiresAt: number) => ({ id, version: 1, sealed: 's', expiresAt })
-      await data.store.openInteraction(row('advanced', NOW + 1), 3)
+      await data.store.openInteraction(row('advanced', NOW + 1), 2)
       await data.store.advanceInteraction('advanced', 1, 't', NOW)
-      await data.store.openInteraction(row('oldest', NOW + 2), 3)
-      await data.store.openInteraction(row('newer', NOW + 3), 3)
-      await data.store.openInteraction(row('newest', NOW + 4), 3)
+      await data.store.openInteraction(row('oldest', NOW + 2), 2)
+      await data.store.openInteraction(row('newer', NOW + 3), 2)
+      await data.store.openInteraction(row('newest', NOW + 4), 2)
       expect(await data.store.findInteraction('oldest', NOW)).toBeUndefined()
       for (const id of ['advanced', 'newer', 'newest']) expect(await data.store.findInteraction(id, NOW)).toBeDefined()
+    })
+
+    it('bounds those that were advanced as well, and they push out nobody who is still being asked (X-17)', async () => {
+      const row = (id: string, expiresAt: number) => ({ id, version: 2, sealed: 's', expiresAt })
+      await data.store.openInteraction({ ...row('asked', NOW + 1), version: 1 }, 2)
+      for (const [turn, id] of ['first', 'second', 'third', 'fourth'].entries())
+        await data.store.openInteraction(row(id, NOW + 2 + turn), 2)
+      for (const id of ['first', 'second']) expect(await data.store.findInteraction(id, NOW)).toBeUndefined()
+      for (const id of ['asked', 'third', 'fourth']) expect(await data.store.findInteraction(id, NOW)).toBeDefined()
     })
   })
 }
