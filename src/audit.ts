@@ -146,16 +146,17 @@ export interface AuditTrail {
 /** Opens the trail. Rejects with Node's error when the file cannot be written. */
 export async function openAuditTrail(to: AuditDestination, logger: Logger): Promise<AuditTrail> {
   if (to.kind === 'log')
-    return { audit: write(logger.child({ audit: true }, { level: 'info' })), close: async () => {} }
+    return { audit: write(logger.child({ audit: true }, { level: 'info' }), () => {}), close: async () => {} }
   const stream = destination({ dest: to.file, append: true, mkdir: true, mode: 0o600, sync: false })
   await new Promise<void>((resolve, reject) => stream.once('ready', resolve).once('error', reject))
-  stream.on('error', (error: Error) => logger.error({ err: error }, 'an audit event could not be written'))
+  const failed = (error: unknown) => logger.error({ err: error }, 'an audit event could not be written')
+  stream.on('error', failed)
   const trail = pino(
     { base: null, timestamp: pino.stdTimeFunctions.isoTime, messageKey: 'text' },
     stream as DestinationStream,
   )
   return {
-    audit: write(trail),
+    audit: write(trail, failed),
     close: () => new Promise((resolve) => stream.once('close', resolve).end()),
   }
 }
@@ -171,6 +172,13 @@ export function auditedUser({ provider, subject, email }: Identity): AuditedUser
   return { provider, subject, ...(email === undefined ? {} : { email }) }
 }
 
-function write(trail: Logger): Audit {
-  return (event) => trail.info({ ...event, outcome: REFUSALS.has(event.event) ? 'refused' : 'success' }, event.event)
+/** What is noted has happened: whoever notes it must not fail over it. Where the log is the trail there is nobody to tell. */
+function write(trail: Logger, failed: (error: unknown) => void): Audit {
+  return (event) => {
+    try {
+      trail.info({ ...event, outcome: REFUSALS.has(event.event) ? 'refused' : 'success' }, event.event)
+    } catch (error) {
+      failed(error)
+    }
+  }
 }

@@ -1,0 +1,48 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { type AuditEvent, openAuditTrail } from '../../src/audit.ts'
+
+const EVENT: AuditEvent = { event: 'consent_denied', client: { id: 'client', verified: 'static' } }
+
+let directory: string
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'gatehouse-trail-'))
+})
+afterEach(() => rmSync(directory, { recursive: true }))
+
+/** A logger, and what it was told. */
+function logger(write?: () => void) {
+  const lines: string[] = []
+  const log = pino({}, { write: write ?? ((line: string) => void lines.push(line)) })
+  return { log, lines }
+}
+
+it('writes a note into its file', async () => {
+  const file = join(directory, 'audit.jsonl')
+  const { log, lines } = logger()
+  const trail = await openAuditTrail({ kind: 'file', file }, log)
+  trail.audit(EVENT)
+  await trail.close()
+  expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject({ ...EVENT, outcome: 'refused' })
+  expect(lines).toEqual([])
+})
+
+it('says in the log that a note came too late for its file, and fails nobody', async () => {
+  const { log, lines } = logger()
+  const trail = await openAuditTrail({ kind: 'file', file: join(directory, 'audit.jsonl') }, log)
+  await trail.close()
+  trail.audit(EVENT)
+  expect(lines).toHaveLength(1)
+  expect(lines[0]).toContain('an audit event could not be written')
+})
+
+it('fails nobody when standard output is gone', async () => {
+  const { log } = logger(() => {
+    throw new Error('EPIPE')
+  })
+  const trail = await openAuditTrail({ kind: 'log' }, log)
+  expect(() => trail.audit(EVENT)).not.toThrow()
+})
