@@ -16,6 +16,8 @@ export type ClientMetadata = Omit<Client, 'clientId' | 'origin' | 'secretHash' |
 
 const MAX_REDIRECT_URIS = 20
 const MAX_STRING = 2000
+/** What strangers may make us keep for one client. */
+const MAX_RECORD_LENGTH = 16_384
 const URI_FIELDS = ['client_uri', 'logo_uri', 'policy_uri', 'tos_uri', 'jwks_uri']
 
 /**
@@ -27,6 +29,10 @@ export function parseClientMetadata(body: unknown): Result<ClientMetadata, OAuth
   const redirects = parseRedirectUris(body.redirect_uris)
   if (!redirects.ok) return redirects
   const { uris, targets } = redirects.value
+  if (JSON.stringify([redirects.value.uris, body.jwks ?? null]).length > MAX_RECORD_LENGTH)
+    return fail(
+      oauthFailure('invalid_client_metadata', 'redirect_uris and jwks may have 16384 characters together at most'),
+    )
   const broken = findBrokenString(body)
   if (broken) return fail(oauthFailure('invalid_client_metadata', broken))
   const badUri = findBadMetadataUri(body)

@@ -77,7 +77,14 @@ function decide(rules: MessageRules, held: readonly string[], operation: Operati
 
 function isPermitted({ allow, deny }: MessageRules, tool: string): boolean {
   const isNamed = (pattern: string) => matchesGlob(pattern, tool)
-  return !deny.some(isNamed) && (allow === undefined || allow.some(isNamed))
+  // A server may trim a name or read it in other letters: whatever could mean a denied tool is denied.
+  const folded = fold(tool)
+  const isDenied = (pattern: string) => isNamed(pattern) || matchesGlob(fold(pattern), folded)
+  return !deny.some(isDenied) && (allow === undefined || allow.some(isNamed))
+}
+
+function fold(name: string): string {
+  return name.normalize('NFKC').trim().toLowerCase()
 }
 
 function isOpen(method: string): boolean {

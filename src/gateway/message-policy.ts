@@ -48,6 +48,9 @@ export interface MessagePolicyOptions {
   readonly now: () => number
 }
 
+/** Larger messages are not judged: reading one keeps everybody else waiting. */
+const MAX_INSPECTED_BYTES = 4 * 1024 * 1024
+
 /**
  * The policy of a route with `tools` or `scopes`, or where every call is noted; undefined for every other: there, no body
  * is ever looked at. A body that parsers could read in different ways is refused (B214), the rest is decided on the body
@@ -79,7 +82,7 @@ export function createMessagePolicy(
       return { verdict: 'passed', filter: rules && answerFilter(rules, granted, request.method, []) }
     const startedAt = now()
     if (!isPlainJson(request.raw)) return refused('unsupported_media_type', WRONG_MEDIA)
-    const body = await readWholeBody(request.raw, maxBodyBytes)
+    const body = await readWholeBody(request.raw, Math.min(maxBodyBytes, MAX_INSPECTED_BYTES))
     if (body === 'aborted') return { verdict: 'aborted' }
     if (body === 'too_large') return refused('body_too_large', BODY_TOO_LARGE)
     const read = readBytes(body)

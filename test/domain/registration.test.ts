@@ -182,3 +182,15 @@ describe('what a client says of itself (R-15, B023, B028)', () => {
     expect(accepted({ ...HTTPS, ...wish })).toEqual(accepted(HTTPS))
   })
 })
+
+describe('the size of what a stranger makes us keep (R-12, X-17)', () => {
+  it('is bounded for redirect URIs together, however few they are', () => {
+    const uris = (count: number) =>
+      Array.from({ length: count }, (_, n) => `https://c.example/${n}/${'x'.repeat(1900)}`)
+    expect(parseClientMetadata({ redirect_uris: uris(8) }).ok).toBe(true)
+    expect(parseClientMetadata({ redirect_uris: uris(9) })).toMatchObject({
+      ok: false,
+      failure: { error: 'invalid_client_metadata' },
+    })
+  })
+})

@@ -22,6 +22,15 @@ const missing = (...scopes: string[]) => ({ outcome: 'missing', scopes })
 describe('which tools a route has at all (S-07)', () => {
   const rules: MessageRules = { allow: ['repo_*', 'me'], deny: ['repo_delete*', '*_force'], scopes: [] }
 
+  it.each(['Repo_delete', ' drop', 'DROP ', '\u00a0drop', '\uff44rop'])(
+    'denies %j, which some server could read as a denied tool (B214)',
+    (name) => {
+      const open: MessageRules = { deny: ['drop', 'repo_delete*'], scopes: [] }
+      expect(decideOperations(open, [], [tool(name)])).toEqual(denied)
+      expect(decideOperations(open, [], [tool('dropped')])).toEqual(allowed)
+    },
+  )
+
   it.each(['repo_list', 'repo_', 'me'])('allows %s', (name) =>
     expect(decideOperations(rules, [], [tool(name)])).toEqual(allowed),
   )
