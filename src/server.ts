@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import { openAuditTrail } from './audit.ts'
@@ -126,6 +127,8 @@ export async function startGateway(
     const cut = setTimeout(() => app.server.closeAllConnections(), 1000)
     await closed
     clearTimeout(cut)
+    // Calls are noted a turn after their answers have gone.
+    await setImmediate()
     await Promise.all([operations.close(), forwarder.close(), trail.close()])
     await store.close()
   }
