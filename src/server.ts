@@ -1,4 +1,4 @@
-import { setImmediate } from 'node:timers/promises'
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import { openAuditTrail } from './audit.ts'
@@ -45,6 +45,8 @@ export interface RunningGateway {
 const CACHED_TOKENS = 10_000
 /** How long `close` waits for requests and streams before it cuts them. */
 const DRAIN_MS = 10_000
+/** How long it then waits for refreshes at providers, whose new tokens would be lost without the database. */
+const REFRESH_MS = 10_000
 
 /**
  * Opens the database, wires everything and listens. Rejects with StoreRefused (the message says what to do), or with
@@ -127,6 +129,7 @@ export async function startGateway(
     const cut = setTimeout(() => app.server.closeAllConnections(), 1000)
     await closed
     clearTimeout(cut)
+    await Promise.race([forwarding.credentials.idle(), sleep(REFRESH_MS, undefined, { ref: false })])
     // Calls are noted a turn after their answers have gone.
     await setImmediate()
     await Promise.all([operations.close(), forwarder.close(), trail.close()])

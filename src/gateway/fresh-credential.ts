@@ -23,6 +23,8 @@ export interface FreshCredentials {
   forAccess(access: OpenAccess): Promise<FreshToken>
   /** After the MCP server refused a token that looked alive: a newer one if there is or can be one. */
   afterRefusal(access: OpenAccess): Promise<FreshToken>
+  /** Resolves when no refresh is under way: a token that the provider has already rotated must still be stored. */
+  idle(): Promise<void>
 }
 
 /** How long one process may hold the right to refresh; longer than any provider call. */
@@ -153,6 +155,9 @@ export function createFreshCredentials(
       // A token this young will not get better by another refresh: the server refuses for reasons of its own.
       if (gateway.now() - credential.tokens.obtainedAt < REFUSED_YOUNG_MS) return { outcome: 'unavailable' }
       return refresh(grant, credential.row.id, credential.row.version)
+    },
+    async idle() {
+      while (underWay.size > 0) await Promise.all(underWay.values())
     },
   }
 }

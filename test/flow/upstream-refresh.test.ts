@@ -1,3 +1,4 @@
+import Database from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { TestGateway } from '../fixtures/gateway.ts'
 import { type IdentityProvider, startIdentityProvider } from '../fixtures/identity-provider.ts'
@@ -16,6 +17,7 @@ let clock: MovableClock
 let provider: IdentityProvider
 let server: PlainServer
 let gateway: TestGateway
+let running: TestGateway | undefined
 let client: OAuthClient
 let tokens: TokenAnswer
 let resource: string
@@ -35,17 +37,25 @@ beforeEach(async () => {
     if (request.headers['x-hold'] === undefined) response.end('{}')
   })
   gateway = await startProviderGateway(provider, server.url)
+  running = gateway
   client = await registerClient(gateway.issuer)
   resource = `${gateway.issuer}/mcp`
   tokens = await client.obtain(resource)
 })
 
 afterEach(async () => {
-  await gateway?.close()
+  await closeGateway()
   await server?.close()
   await provider?.close()
   clock.restore()
 })
+
+/** Closes it once, however often it is asked to. */
+async function closeGateway(): Promise<void> {
+  const open = running
+  running = undefined
+  await open?.close()
+}
 
 const call = (init?: RequestInit) => callMcp(resource, tokens.access_token, init)
 /** A call that is never answered, so that only its caller can end it. */
@@ -88,6 +98,21 @@ describe('an expired provider token', () => {
     // The provider would end everything if the first refresh token were presented again.
     expect((await callMcp(resource, (await client.refresh(tokens.refresh_token)).access_token)).status).toBe(200)
     expect(provider.refreshes()).toBe(2)
+  })
+})
+
+describe('a gateway that is closed', () => {
+  it('still stores the token of a refresh that is under way, so that the rotated one is not lost (C11, P-70)', async () => {
+    const reader = new Database(gateway.databaseFile, { readonly: true })
+    const version = () => reader.prepare('SELECT version FROM credentials').pluck().get()
+    const before = Number(version())
+    clock.advance(STALE_MS)
+    const arrived = nextRefresh(provider)
+    expect((await call()).status).toBe(200)
+    await arrived
+    await closeGateway()
+    expect(version()).toBe(before + 1)
+    reader.close()
   })
 })
 
