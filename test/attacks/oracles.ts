@@ -1,3 +1,4 @@
+import Database from 'better-sqlite3'
 import { afterEach, beforeAll, beforeEach, expect } from 'vitest'
 import { type Rig, type RigOptions, startRig } from '../conformance/rig.ts'
 import { ask, observe, type Seen } from '../fixtures/http-exchange.ts'
@@ -12,11 +13,15 @@ const HANGS_MS = 8000
 const ROUTES = ['/r1/mcp', '/r2/mcp', '/home']
 const CREDENTIAL = /mgh_(?:at|rt|ac)_[A-Za-z0-9_-]{20,}|"client_secret":|"registration_access_token":/
 
+/** A token, code or refresh token in the clear; and what only a browser or a client may know. */
+const LOGGED = /mgh_(?:at|rt|ac)_[A-Za-z0-9_-]{8,}|code_verifier|"(?:cookie|authorization|set-cookie)":/i
+
 /** Starts a gateway for the tests of this file and asserts the oracles after each of them. */
 export function underAttack(options: RigOptions = {}): UnderAttack {
   let rig: Rig | undefined
   let seen: Seen[] = []
   let logged = 0
+  let rows = ''
   beforeAll(async () => {
     rig = await startRig(options)
     const stop = observe((one) => seen.push(one))
@@ -30,9 +35,14 @@ export function underAttack(options: RigOptions = {}): UnderAttack {
     if (!rig) return
     rig.forwarded.length = 0
     logged = rig.log().length
+    rows = countRows(rig)
   })
   afterEach(async () => {
-    if (rig) await expectOracles(rig, seen, rig.log().slice(logged))
+    if (!rig) return
+    await expectOracles(rig, seen, rig.log().slice(logged))
+    // Only refusals in this case: then nothing was stored and nothing was lost.
+    const refusedAll = answersOf(rig, seen).every(({ answer }) => statusOf(answer) >= 400)
+    if (refusedAll) expect(countRows(rig), 'O6').toBe(rows)
   })
   return {
     get rig() {
@@ -44,11 +54,11 @@ export function underAttack(options: RigOptions = {}): UnderAttack {
 
 /**
  * O1 it lives; O2 nothing failed; O3 MCP servers saw what was answered and nothing else; O4 no redirect to strangers;
- * O8 nothing secret may be stored; O9 nothing hangs; O10 every 401 on a route leads to its metadata.
+ * O5 no token of ours is in the log (O6, unchanged rows, is asserted by underAttack); O8 nothing secret may be stored; O9 nothing hangs; O10 every 401 on a route leads to its metadata.
  */
 export async function expectOracles(rig: Rig, seen: readonly Seen[], log: string): Promise<void> {
-  const ours = seen.filter(({ url }) => url.port === new URL(rig.address).port)
-  const answers = ours.flatMap(({ method, url, text }) => splitAnswers(text).map((answer) => ({ method, url, answer })))
+  const ours = oursOf(rig, seen)
+  const answers = answersOf(rig, seen)
 
   expect((await ask(`${rig.operations}/healthz`)).status, 'O1').toBe(200)
   for (const { answer, url } of answers) expect(statusOf(answer), `O2 ${url}`).toBeLessThan(500)
@@ -59,6 +69,7 @@ export async function expectOracles(rig: Rig, seen: readonly Seen[], log: string
   )
   expect(rig.forwarded.length, 'O3').toBe(served.filter(({ answer }) => answer.includes('"result":{"server":"')).length)
 
+  expect(log.match(LOGGED)?.[0], 'O5').toBeUndefined()
   for (const { answer } of answers) {
     const location = header(answer, 'location')
     const good = [
@@ -80,6 +91,29 @@ export async function expectOracles(rig: Rig, seen: readonly Seen[], log: string
     const metadata = `${rig.issuer}/.well-known/oauth-protected-resource${url.pathname.replace(/\/$/, '')}`
     expect(header(answer, 'www-authenticate'), 'O10').toMatch(/^Bearer /)
     expect(header(answer, 'www-authenticate'), 'O10').toContain(`resource_metadata="${metadata}"`)
+  }
+}
+
+function oursOf(rig: Rig, seen: readonly Seen[]): readonly Seen[] {
+  return seen.filter(({ url }) => url.port === new URL(rig.address).port)
+}
+
+function answersOf(rig: Rig, seen: readonly Seen[]) {
+  return oursOf(rig, seen).flatMap(({ method, url, text }) =>
+    splitAnswers(text).map((answer) => ({ method, url, answer })),
+  )
+}
+
+/** How many rows each table has. */
+function countRows(rig: Rig): string {
+  const database = new Database(rig.databaseFile, { readonly: true })
+  try {
+    const names = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").pluck().all()
+    return names
+      .map((name) => `${name}: ${database.prepare(`SELECT count(*) FROM "${name}"`).pluck().get()}`)
+      .join(', ')
+  } finally {
+    database.close()
   }
 }
 

@@ -6,7 +6,15 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { startTestGateway, type TestGateway } from '../fixtures/gateway.ts'
 import { ask } from '../fixtures/http-exchange.ts'
 import { installMovableClock } from '../fixtures/movable-clock.ts'
-import { authorizeUrl, callRoute, obtainTokens, refresh, register, tokensOf } from '../fixtures/oauth-requests.ts'
+import {
+  authorizeUrl,
+  callRoute,
+  obtainTokens,
+  refresh,
+  register,
+  revoke,
+  tokensOf,
+} from '../fixtures/oauth-requests.ts'
 import { ALICE, passwordProviders } from '../fixtures/password-provider.ts'
 import { startPlainServer } from '../fixtures/plain-server.ts'
 
@@ -90,6 +98,23 @@ it('B158 guessed tokens are never active, and the right one is', async () => {
     const guess = `mgh_at_${crypto.getRandomValues(Buffer.alloc(32)).toString('base64url')}`
     expect(await introspect(guess)).toEqual({ active: false })
   }
+})
+
+it('B118 nobody lists grants, guesses one of somebody else, or ends it; the owner ends it at once', async () => {
+  const gateway = await start()
+  const [mine, theirs] = [await register(gateway.issuer), await register(gateway.issuer)]
+  const own = await obtainTokens(gateway.issuer, mine, {}, ALICE)
+  const other = await obtainTokens(gateway.issuer, theirs, {}, ALICE)
+  for (const path of ['/grants', '/consents', '/account', '/revoke'])
+    expect([404, 405]).toContain((await ask(gateway.issuer + path)).status)
+  const bytes = Buffer.from(own.refreshToken.slice('mgh_rt_'.length), 'base64url')
+  const guessed = `mgh_rt_${Buffer.concat([bytes.subarray(0, 20), Buffer.alloc(32)]).toString('base64url')}`
+  for (const token of [own.refreshToken, own.accessToken, guessed])
+    expect((await revoke(gateway.issuer, theirs, token)).status).toBe(200)
+  expect((await callRoute(`${gateway.issuer}/mcp`, own.accessToken)).status).toBe(200)
+  expect((await revoke(gateway.issuer, mine, own.refreshToken)).status).toBe(200)
+  expect((await callRoute(`${gateway.issuer}/mcp`, own.accessToken)).status).toBe(401)
+  expect((await callRoute(`${gateway.issuer}/mcp`, other.accessToken)).status).toBe(200)
 })
 
 describe('refresh tokens that are too old', () => {
