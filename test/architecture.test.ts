@@ -20,6 +20,15 @@ describe('the house', () => {
     expect(violations(files)).toEqual([])
   })
 
+  test('starts no process: nothing that a client sends could ever become a command (X-10)', () => {
+    const spawning = /^(node:)?(child_process|cluster)$/
+    expect(importsOf("import { spawn } from 'node:child_process'").some((name) => spawning.test(name))).toBe(true)
+    const files = readSources()
+    expect(files.filter(({ imports }) => imports.some((name) => spawning.test(name))).map(({ path }) => path)).toEqual(
+      [],
+    )
+  })
+
   test.each([
     ['domain/route.ts', '../config/load.ts', 'goes up'],
     ['http/error-reply.ts', '../oauth/token.ts', 'goes up'],

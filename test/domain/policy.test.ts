@@ -47,6 +47,18 @@ describe('who may use a route (A-25, B188)', () => {
     expect(allows({ users: ['alice'] }, unverified)).toBe(true)
   })
 
+  it('takes a subject that looks like an address for nobody, as only a verified address counts as one (U-11)', () => {
+    const pretender: Identity = { provider: 'corp', subject: 'bob@partner.example', groups: [] }
+    const rule = { users: ['bob@partner.example'] }
+    expect(allows(rule, pretender)).toBe(false)
+    expect(allows(rule, { ...pretender, email: 'bob@partner.example' })).toBe(true)
+  })
+
+  it('keeps out who signed in with another provider than the one the route names', () => {
+    expect(decide({ signIn: 'corp', inject: [] }, alice)).toEqual({ allowed: true })
+    expect(decide({ signIn: 'other', inject: [] }, alice)).toEqual({ allowed: false, reason: 'not_on_list' })
+  })
+
   it('keeps out who has no verified e-mail address where the server is told one', () => {
     const template = parseHeaderTemplate('{user.email}')
     if (!template.ok) throw new Error(template.failure)
