@@ -1,10 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import type { Server } from 'node:http'
 import { connect, createServer } from 'node:net'
+import { delimiter, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as after } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 
 /** Clock ticks of /proc/PID/stat per second; 100 on every Linux that Node supports. */
 const TICKS_PER_SECOND = 100
@@ -55,9 +57,9 @@ export async function startChild(
   }
 }
 
-/** Runs a TypeScript file beside this one, which calls {@link announce}. */
-export function startNode(file: string, args: readonly string[], core: number | undefined): Promise<Child> {
-  return startChild([process.execPath, new URL(file, import.meta.url).pathname, ...args], { core })
+/** Runs a TypeScript file that calls {@link announce}. */
+export function startNode(file: URL, args: readonly string[], core: number | undefined): Promise<Child> {
+  return startChild([process.execPath, fileURLToPath(file), ...args], { core })
 }
 
 /** CPU time of all threads of a process so far, in µs. */
@@ -78,7 +80,17 @@ export async function freePort(): Promise<number> {
   return address.port
 }
 
-function pinned(command: readonly [string, ...string[]], core: number | undefined): readonly [string, ...string[]] {
+/** A program on PATH, or where Debian puts servers; undefined if there is none. */
+export function onPath(name: string): string | undefined {
+  const directories = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin']
+  return directories.map((directory) => join(directory, name)).find((file) => existsSync(file))
+}
+
+/** `command`, kept on one core if given. */
+export function pinned(
+  command: readonly [string, ...string[]],
+  core: number | undefined,
+): readonly [string, ...string[]] {
   return core === undefined ? command : ['taskset', '-c', String(core), ...command]
 }
 

@@ -1,9 +1,9 @@
 import httpProxy from '@fastify/http-proxy'
 import fastify from 'fastify'
-import { announce } from './child.ts'
+import { announce } from '../child.ts'
 import { tokenCheck } from './token-check.ts'
 
-/** @fastify/http-proxy as it comes, with the token check in front: `node stock-proxy-process.ts UPSTREAM TOKEN`. */
+/** @fastify/http-proxy as it comes, with the token check in front: `node stock-process.ts UPSTREAM TOKEN`. */
 const [upstream = '', token = ''] = process.argv.slice(2)
 const passes = tokenCheck(token)
 const app = fastify()

@@ -1,6 +1,6 @@
 import { createServer } from 'node:http'
-import { announce } from './child.ts'
-import { RESULT } from './mcp-messages.ts'
+import { announce } from '../child.ts'
+import { RESULT } from '../mcp-messages.ts'
 
 /** The MCP server behind every case: reads the call, answers at once. */
 const body = Buffer.from(RESULT)
