@@ -140,24 +140,41 @@ export type AuditDestination = { readonly kind: 'log' } | { readonly kind: 'file
 /** An audit trail; `close` writes out what is buffered. */
 export interface AuditTrail {
   readonly audit: Audit
+  /** Events that could not be written since the start. */
+  lost(): number
   close(): Promise<void>
 }
+
+/** What a full disk may make us keep; events that come then are lost and counted (C63). */
+const WAITING_BYTES = 16 * 1024 * 1024
 
 /** Opens the trail. Rejects with Node's error when the file cannot be written. */
 export async function openAuditTrail(to: AuditDestination, logger: Logger): Promise<AuditTrail> {
   if (to.kind === 'log')
-    return { audit: write(logger.child({ audit: true }, { level: 'info' }), () => {}), close: async () => {} }
-  const stream = destination({ dest: to.file, append: true, mkdir: true, mode: 0o600, sync: false })
+    return {
+      audit: write(logger.child({ audit: true }, { level: 'info' }), () => {}),
+      lost: () => 0,
+      close: async () => {},
+    }
+  const file = { dest: to.file, append: true, mkdir: true, mode: 0o600 }
+  const stream = destination({ ...file, sync: false, minLength: 1, maxLength: WAITING_BYTES })
+  let lost = 0
   await new Promise<void>((resolve, reject) => stream.once('ready', resolve).once('error', reject))
   const failed = (error: unknown) => logger.error({ err: error }, 'an audit event could not be written')
   stream.on('error', failed)
+  stream.on('drop', () => {
+    lost += 1
+    // A full disk may have space again; nothing else would try.
+    stream.flush()
+  })
   const trail = pino(
     { base: null, timestamp: pino.stdTimeFunctions.isoTime, messageKey: 'text' },
     stream as DestinationStream,
   )
   return {
     audit: write(trail, failed),
-    close: () => new Promise((resolve) => stream.once('close', resolve).end()),
+    lost: () => lost,
+    close: () => new Promise((resolve) => stream.once('close', resolve).once('error', resolve).end()),
   }
 }
 

@@ -12,11 +12,24 @@ export interface Metrics {
   readonly registrations: Counter<'outcome'>
 }
 
+/** What others count; asked when the metrics are. */
+export interface Losses {
+  readonly lostLogLines: () => number
+  readonly lostAuditEvents: () => number
+}
+
 /** A registry of its own, so that several gateways can live in one process (tests do). */
-export function createMetrics(): Metrics {
+export function createMetrics(losses: Losses = { lostLogLines: () => 0, lostAuditEvents: () => 0 }): Metrics {
   const registry = new Registry()
   const registers = [registry]
   collectDefaultMetrics({ register: registry })
+  counted(registry, 'gatehouse_log_lines_lost_total', 'Log lines that nobody took in time.', losses.lostLogLines)
+  counted(
+    registry,
+    'gatehouse_audit_events_lost_total',
+    'Audit events that could not be written.',
+    losses.lostAuditEvents,
+  )
   return {
     registry,
     requests: new Counter({
@@ -63,4 +76,17 @@ export function createMetrics(): Metrics {
       registers,
     }),
   }
+}
+
+/** A counter whose value somebody else keeps. */
+function counted(registry: Registry, name: string, help: string, value: () => number): void {
+  new Counter({
+    name,
+    help,
+    registers: [registry],
+    collect() {
+      this.reset()
+      this.inc(value())
+    },
+  })
 }

@@ -49,12 +49,12 @@ const DRAIN_MS = 10_000
 const REFRESH_MS = 10_000
 
 /**
- * Opens the database, wires everything and listens. Rejects with StoreRefused (the message says what to do), or with
+ * Opens the database, wires everything and listens; `lostLogLines` is shown among the metrics. Rejects with StoreRefused (the message says what to do), or with
  * Node's error when an address cannot be listened on; nothing is left open then.
  */
 export async function startGateway(
   config: GatewayConfig,
-  { logger }: { readonly logger: Logger },
+  { logger, lostLogLines = () => 0 }: { readonly logger: Logger; readonly lostLogLines?: () => number },
 ): Promise<RunningGateway> {
   for (const warning of config.warnings) logger.warn(warning)
   const trail = await openAuditTrail(config.audit.destination, logger)
@@ -63,7 +63,7 @@ export async function startGateway(
     throw error
   })
   const vault = createVault(config.encryptionKeys)
-  const metrics = createMetrics()
+  const metrics = createMetrics({ lostLogLines, lostAuditEvents: trail.lost })
   const { audit } = trail
   const providers = createProviders(config)
   const cache = createAccessCache(CACHED_TOKENS)

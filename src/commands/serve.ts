@@ -3,6 +3,9 @@ import { loadOrReport } from './load-or-report.ts'
 import { createLogger, LOG_LEVELS } from './logger.ts'
 import { closeOnSignal } from './shutdown.ts'
 
+/** How long the last log lines wait for their reader. */
+const LAST_LINES_MS = 1000
+
 /** `gatehouse serve`: runs until SIGTERM or SIGINT, then drains. Resolves to the exit code. */
 export async function serve(file: string): Promise<number> {
   const level = process.env.LOG_LEVEL || 'info'
@@ -14,10 +17,14 @@ export async function serve(file: string): Promise<number> {
   if (!config) return 1
   // Problems show at once; the server takes longer to load.
   const { startGateway } = await import('../server.ts')
-  const logger = await createLogger(level)
+  const { logger, dropped, flushed } = await createLogger(level)
   return orCannotStart(async () => {
-    const gateway = await startGateway(config, { logger })
-    await closeOnSignal(() => gateway.close())
+    const starting = startGateway(config, { logger, lostLogLines: dropped })
+    // Whoever reads that it listens may stop it in the same moment.
+    const stopped = closeOnSignal(async () => (await starting).close())
+    await starting
+    await stopped
+    await flushed(LAST_LINES_MS)
     // Whatever a library still keeps open must not keep the process alive.
     process.exit(0)
   })

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
@@ -38,6 +38,21 @@ it('says in the log that a note came too late for its file, and fails nobody', a
   expect(lines).toHaveLength(1)
   expect(lines[0]).toContain('an audit event could not be written')
 })
+
+it.runIf(existsSync('/dev/full'))(
+  'loses and counts what a full disk does not take once too much of it waits, and closes all the same (C63)',
+  async () => {
+    const { log, lines } = logger()
+    const trail = await openAuditTrail({ kind: 'file', file: '/dev/full' }, log)
+    const client = { id: 'client', name: 'x'.repeat(64 * 1024), verified: 'static' } as const
+    trail.audit({ ...EVENT, client })
+    expect(trail.lost()).toBe(0)
+    for (let count = 0; count < 300; count += 1) trail.audit({ ...EVENT, client })
+    expect(trail.lost()).toBeGreaterThan(0)
+    await trail.close()
+    expect(lines[0]).toContain('an audit event could not be written')
+  },
+)
 
 it('fails nobody when standard output is gone', async () => {
   const { log } = logger(() => {
