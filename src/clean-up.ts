@@ -11,8 +11,11 @@ const PAUSE_MS = 20
 /** Clients that registered and never got a grant stay this long: many never register again (R-11). */
 const UNUSED_CLIENT_MS = 90 * 24 * 60 * 60 * 1000
 
-/** Deletes what has ended, once a minute and in small steps. Returns the way to stop it. */
-export function startCleanUp(store: Store, now: () => number, logger: Logger): () => void {
+/**
+ * Deletes what has ended, once a minute and in small steps; a user's own token when nobody has used it for `idleMs`.
+ * Returns the way to stop it.
+ */
+export function startCleanUp(store: Store, now: () => number, idleMs: number, logger: Logger): () => void {
   let stopped = false
   let running = false
 
@@ -21,7 +24,10 @@ export function startCleanUp(store: Store, now: () => number, logger: Logger): (
     running = true
     try {
       for (let step = 0; step < MAX_STEPS && !stopped; step += 1) {
-        const deleted = await store.deleteExpired(now(), ROWS, now() - UNUSED_CLIENT_MS)
+        const deleted = await store.deleteExpired(now(), ROWS, {
+          clients: now() - UNUSED_CLIENT_MS,
+          sharedCredentials: now() - idleMs,
+        })
         if (deleted < ROWS) return
         await sleep(PAUSE_MS)
       }

@@ -119,7 +119,7 @@ export async function startGateway(
       await store.ping()
     },
   })
-  const stopCleanUp = startCleanUp(store, now, logger)
+  const stopCleanUp = startCleanUp(store, now, config.tokens.refreshIdleTtlMs, logger)
 
   async function close(): Promise<void> {
     draining = true

@@ -50,7 +50,9 @@ export function createAccessCache(max: number): AccessCache {
       }
       for (const [hash, open] of byHash) {
         const isAffected =
-          change.kind === 'grant' ? open.grant.id === change.grantId : open.credential?.row.id === change.credentialId
+          change.kind === 'credential'
+            ? open.credential?.row.id === change.credentialId
+            : open.grant.id === change.grantId
         if (isAffected) byHash.delete(hash)
       }
     },

@@ -71,7 +71,7 @@ export function createFreshCredentials(
     const now = gateway.now()
     const paused = pausedUntil.get(credentialId) ?? 0
     if (paused > now) return { outcome: 'unavailable' }
-    if ((await gateway.store.claimRefresh(row.id, row.version, now, now + LEASE_MS)) === 'lost')
+    if ((await gateway.store.claimRefresh(row.id, row.version, now, now + LEASE_MS)).outcome === 'lost')
       return awaitOther(grant, row, provider)
 
     const outcome = await provider.refresh(held.refreshToken)
@@ -98,7 +98,7 @@ export function createFreshCredentials(
       `provider refused to refresh: ${outcome.outcome}`,
     )
     pausedUntil.set(row.id, gateway.now() + PAUSE_MS)
-    await gateway.store.releaseRefresh(row.id, row.version)
+    await gateway.store.releaseRefresh(row.id, row.version, true)
     return { outcome: 'unavailable' }
   }
 

@@ -174,7 +174,7 @@ async function tryToken(
   const { outcome: _, ...told } = probed
   const pat: PersonalAccessToken = { token, savedAt: server.now(), ...told }
   const sealed = await sealPat(server.vault, credentialId, identity, route.path, pat)
-  await server.store.putCredential(credentialId, sealed, pat.expiresAt)
+  await server.store.putCredential(credentialId, sealed, pat.expiresAt, server.now())
   server.audit({
     event: 'token_connected',
     ...circumstances(request),

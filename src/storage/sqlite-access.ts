@@ -33,7 +33,8 @@ const FIND_ACCESS = `
   FROM access_tokens a
   JOIN grants g ON g.id = a.grant_id
   LEFT JOIN credentials c
-    ON c.id = COALESCE(g.shared_credential_id, (SELECT own.id FROM credentials own WHERE own.grant_id = g.id))
+    ON c.id = COALESCE(g.shared_credential_id, (
+      SELECT own.id FROM credentials own WHERE own.grant_id = g.id AND own.purpose = 'server'))
   WHERE a.hash = CAST(? AS TEXT)`
 
 type GrantColumns = Omit<Grant, 'id' | 'scopes' | 'expiresAt' | 'sharedCredentialId'>

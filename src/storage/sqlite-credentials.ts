@@ -1,6 +1,6 @@
-import { and, eq, isNull, lte, or, sql } from 'drizzle-orm'
+import { and, eq, isNotNull, isNull, lte, or, sql } from 'drizzle-orm'
 import { credentials } from './sqlite-schema.ts'
-import { type Session, withoutNulls } from './sqlite-session.ts'
+import { type Queries, type Session, withoutNulls } from './sqlite-session.ts'
 import type { Store } from './store.ts'
 
 type CredentialVerbs =
@@ -8,6 +8,7 @@ type CredentialVerbs =
   | 'findCredentialById'
   | 'putCredential'
   | 'claimRefresh'
+  | 'findInterrupted'
   | 'replaceCredential'
   | 'releaseRefresh'
   | 'killCredential'
@@ -26,14 +27,16 @@ export function credentialVerbs(session: Session): Pick<Store, CredentialVerbs> 
   const find = session.queries
     .select(visible)
     .from(credentials)
-    .where(eq(credentials.grantId, sql.placeholder('grantId')))
+    .where(
+      and(eq(credentials.grantId, sql.placeholder('grantId')), eq(credentials.purpose, sql.placeholder('purpose'))),
+    )
     .prepare()
 
   /** Changes the live credential if `version` is current, and tells who caches it where its content has changed. */
   async function change(
     id: string,
     version: number,
-    values: Partial<Pick<typeof credentials.$inferSelect, 'sealed' | 'version' | 'state' | 'expiresAt' | 'leaseUntil'>>,
+    values: Partial<typeof credentials.$inferSelect>,
   ): Promise<'won' | 'lost'> {
     const { changes } = await session.write((queries) =>
       queries.update(credentials).set(values).where(live(id, version)).run(),
@@ -44,9 +47,9 @@ export function credentialVerbs(session: Session): Pick<Store, CredentialVerbs> 
   }
 
   return {
-    findCredential: (grantId) =>
+    findCredential: (grantId, purpose = 'server') =>
       session.read(() => {
-        const row = find.get({ grantId })
+        const row = find.get({ grantId, purpose })
         return row && withoutNulls(row)
       }),
     findCredentialById: (id) =>
@@ -54,8 +57,8 @@ export function credentialVerbs(session: Session): Pick<Store, CredentialVerbs> 
         const row = session.queries.select(visible).from(credentials).where(eq(credentials.id, id)).get()
         return row && withoutNulls(row)
       }),
-    async putCredential(id, sealed, expiresAt) {
-      const content = { sealed, expiresAt: expiresAt ?? null, state: 'live', leaseUntil: null } as const
+    async putCredential(id, sealed, expiresAt, now) {
+      const content = { sealed, expiresAt: expiresAt ?? null, state: 'live', usedAt: now, ...SETTLED } as const
       await session.write((queries) =>
         queries
           .insert(credentials)
@@ -72,24 +75,47 @@ export function credentialVerbs(session: Session): Pick<Store, CredentialVerbs> 
     },
     claimRefresh: (id, version, now, until) =>
       session.write((queries) => {
-        const free = or(isNull(leaseUntil), lte(leaseUntil, now))
-        const claim = queries
+        const free = and(live(id, version), or(isNull(leaseUntil), lte(leaseUntil, now)))
+        const before = queries.select({ presentedAt: credentials.presentedAt }).from(credentials).where(free).get()
+        if (!before) return { outcome: 'lost' }
+        const presentedAt = before.presentedAt ?? undefined
+        queries
           .update(credentials)
-          .set({ leaseUntil: until })
-          .where(and(live(id, version), free))
-        return claim.run().changes === 1 ? 'won' : 'lost'
+          .set({ leaseUntil: until, presentedAt: presentedAt ?? now })
+          .where(live(id, version))
+          .run()
+        return { outcome: 'won', ...(presentedAt === undefined ? {} : { presentedAt }) }
       }),
+    findInterrupted: (limit) =>
+      session.read(() =>
+        session.queries
+          .select({ grantId: credentials.grantId, purpose: credentials.purpose })
+          .from(credentials)
+          // Written out, not as parameters: otherwise the partial index does not apply.
+          .where(sql`presented_at IS NOT NULL AND state = 'live'`)
+          .limit(limit)
+          .all()
+          .flatMap(({ grantId, purpose }) => (grantId === null ? [] : [{ grantId, purpose }])),
+      ),
     replaceCredential: (id, version, sealed, expiresAt) =>
-      change(id, version, { sealed, version: version + 1, expiresAt: expiresAt ?? null, leaseUntil: null }),
-    async releaseRefresh(id, version) {
-      await session.write((queries) =>
-        queries.update(credentials).set({ leaseUntil: null }).where(live(id, version)).run(),
-      )
+      change(id, version, { sealed, version: version + 1, expiresAt: expiresAt ?? null, ...SETTLED }),
+    async releaseRefresh(id, version, unspent) {
+      const values = unspent ? SETTLED : { leaseUntil: null }
+      await session.write((queries) => queries.update(credentials).set(values).where(live(id, version)).run())
     },
     // A tombstone needs no content, and what was refused should not lie about.
-    killCredential: (id, version) => change(id, version, { state: 'dead', sealed: '', leaseUntil: null }),
+    killCredential: (id, version) => change(id, version, { state: 'dead', sealed: '', ...SETTLED }),
   }
 }
+
+/** Ends every lease: whoever opens the database has it alone, so those who held them are gone. */
+export function endLeases(queries: Queries): void {
+  // Whoever holds a lease has presented something, and that has an index.
+  queries.update(credentials).set({ leaseUntil: null }).where(isNotNull(credentials.presentedAt)).run()
+}
+
+/** Nobody is refreshing, and nothing is on its way. */
+const SETTLED = { leaseUntil: null, presentedAt: null } as const
 
 function live(id: string, version: number) {
   return and(eq(credentials.id, id), eq(credentials.version, version), eq(credentials.state, 'live'))

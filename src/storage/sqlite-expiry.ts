@@ -1,24 +1,26 @@
 import { setImmediate } from 'node:timers/promises'
-import { and, asc, inArray, isNotNull, isNull, lte, type SQL, sql } from 'drizzle-orm'
+import { and, asc, eq, gte, inArray, isNotNull, isNull, lt, lte, notExists, type SQL, sql } from 'drizzle-orm'
 import type { SQLiteColumn, SQLiteTable } from 'drizzle-orm/sqlite-core'
 import { deleteUnusedClients } from './sqlite-clients.ts'
-import { accessTokens, codes, consumed, grants, interactions, sessions } from './sqlite-schema.ts'
+import { accessTokens, codes, consumed, credentials, grants, interactions, sessions } from './sqlite-schema.ts'
 import type { Queries, Session } from './sqlite-session.ts'
 import type { Store } from './store.ts'
 
 /** The store's verb that collects what has ended; each kind in a transaction of its own, so that none takes long. */
 export function expiryVerbs(session: Session): Pick<Store, 'deleteExpired'> {
   return {
-    async deleteExpired(now, limit, clientsSeenBefore) {
+    async deleteExpired(now, limit, unused = {}) {
       let deleted = 0
       for (const step of STEPS) {
         deleted += await session.write((queries) => step(queries, now, limit))
         // The driver is synchronous: requests get their turn between the steps.
         await setImmediate()
       }
-      if (clientsSeenBefore !== undefined) {
-        deleted += await session.write((queries) => deleteUnusedClients(queries, limit, clientsSeenBefore))
-      }
+      const { clients, sharedCredentials } = unused
+      if (clients !== undefined)
+        deleted += await session.write((queries) => deleteUnusedClients(queries, limit, clients))
+      if (sharedCredentials !== undefined)
+        deleted += await session.write((queries) => deleteUnusedCredentials(queries, limit, sharedCredentials))
       // Deleted secrets live on in the write-ahead log until it is emptied.
       if (deleted > 0) await session.read(() => session.client.pragma('wal_checkpoint(TRUNCATE)'))
       return deleted
@@ -66,4 +68,20 @@ function revokedGrants(queries: Queries, _now: number, limit: number): number {
   // Written out, not as a parameter: otherwise the partial index does not apply.
   const ids = queries.select({ id: grants.id }).from(grants).where(sql`status = 'revoked'`).limit(limit)
   return queries.delete(grants).where(inArray(grants.id, ids)).run().changes
+}
+
+/** Users' own tokens that nobody has used since then. A grant that names one and was used since then keeps it. */
+function deleteUnusedCredentials(queries: Queries, limit: number, since: number): number {
+  const { id, grantId, usedAt } = credentials
+  const inUse = queries
+    .select({ id: grants.id })
+    .from(grants)
+    .where(and(eq(grants.sharedCredentialId, id), gte(grants.rotatedAt, since)))
+  const ids = queries
+    .select({ id })
+    .from(credentials)
+    .where(and(isNull(grantId), lt(usedAt, since), notExists(inUse)))
+    .orderBy(asc(usedAt))
+    .limit(limit)
+  return queries.delete(credentials).where(inArray(id, ids)).run().changes
 }

@@ -4,20 +4,32 @@ import { accessTokens, clients, codes, credentials, grants, sessions } from './s
 import { type Queries, type Session, withoutNulls } from './sqlite-session.ts'
 import type { Store } from './store.ts'
 
-type GrantVerbs = 'createGrant' | 'findCode' | 'findGrant' | 'redeemCode' | 'advanceGeneration' | 'revokeGrant'
+type GrantVerbs =
+  | 'createGrant'
+  | 'findCode'
+  | 'findGrant'
+  | 'redeemCode'
+  | 'advanceGeneration'
+  | 'revokeGrant'
+  | 'replaceIdentity'
 
 /** The store's verbs on grants, their codes and their refresh generations. */
 export function grantVerbs(session: Session): Pick<Store, GrantVerbs> {
   return {
-    async createGrant(grant, code, credential) {
+    async createGrant(grant, code, credential, signIn) {
       await session.write((queries) => {
         assertSameGrant(grant.id, code.grantId)
         queries.insert(grants).values(grant).run()
-        noteClientUse(queries, grant.clientId, grant.createdAt)
+        noteUse(queries, grant, grant.createdAt)
         queries.insert(codes).values(code).run()
-        if (!credential) return
-        assertSameGrant(grant.id, credential.grantId)
-        queries.insert(credentials).values(credential).run()
+        for (const [row, purpose] of [[credential, 'server'] as const, [signIn, 'sign-in'] as const]) {
+          if (!row) continue
+          assertSameGrant(grant.id, row.grantId)
+          queries
+            .insert(credentials)
+            .values({ ...row, purpose })
+            .run()
+        }
       })
     },
     findCode: (hash) =>
@@ -49,7 +61,7 @@ export function grantVerbs(session: Session): Pick<Store, GrantVerbs> {
         if (grant?.status !== 'active' || grant.expiresAt <= now) return 'gone'
         const outcome = judgeGeneration(grant, from, now, graceMs, arrivedAt)
         if (outcome === 'reused') return outcome
-        noteClientUse(queries, grant.clientId, now)
+        noteUse(queries, grant, now)
         if (outcome === 'rotated')
           queries
             .update(grants)
@@ -64,12 +76,28 @@ export function grantVerbs(session: Session): Pick<Store, GrantVerbs> {
       if (won) session.emit({ kind: 'grant', grantId })
       return won
     },
+    async replaceIdentity(grantId, before, sealedIdentity) {
+      const { changes } = await session.write((queries) =>
+        queries
+          .update(grants)
+          .set({ sealedIdentity })
+          .where(
+            sql`${grants.id} = ${grantId} and ${grants.sealedIdentity} = ${before} and ${grants.status} <> 'revoked'`,
+          )
+          .run(),
+      )
+      if (changes === 0) return 'lost'
+      session.emit({ kind: 'identity', grantId })
+      return 'won'
+    },
   }
 }
 
-/** Notes that a client is in use (R-11). */
-function noteClientUse(queries: Queries, clientId: string, now: number): void {
+/** Notes that a grant's client (R-11) and its user's own token are in use. */
+function noteUse(queries: Queries, { clientId, sharedCredentialId }: Grant, now: number): void {
   queries.update(clients).set({ lastUsedAt: now }).where(eq(clients.clientId, clientId)).run()
+  if (sharedCredentialId === undefined) return
+  queries.update(credentials).set({ usedAt: now }).where(eq(credentials.id, sharedCredentialId)).run()
 }
 
 /** Ends a grant inside a transaction: revoked, and everything that hangs on it is gone. True if it had not ended before. */

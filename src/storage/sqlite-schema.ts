@@ -1,8 +1,8 @@
 import { sql } from 'drizzle-orm'
-import { index, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
+import { index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import type { Client } from '../domain/client.ts'
 import type { Grant } from '../domain/grant.ts'
-import type { CredentialRow } from './store.ts'
+import type { CredentialPurpose, CredentialRow } from './store.ts'
 
 // The tables as migrations/sqlite creates them; a test compares the two. All times are milliseconds since 1970.
 
@@ -61,6 +61,7 @@ export const grants = sqliteTable(
   (table) => [
     index('grants_client_id').on(table.clientId),
     index('grants_expires_at').on(table.expiresAt),
+    index('grants_shared_credential').on(table.sharedCredentialId).where(sql`shared_credential_id IS NOT NULL`),
     // Partial, because only collection asks for it and few rows are in this state.
     index('grants_revoked').on(table.id).where(sql`status = 'revoked'`),
   ],
@@ -93,18 +94,30 @@ export const accessTokens = sqliteTable(
   (table) => [index('access_tokens_grant_id').on(table.grantId), index('access_tokens_expires_at').on(table.expiresAt)],
 )
 
-/** What goes upstream, sealed; `lease_until` says who may refresh it, `version` whose result counts. */
-export const credentials = sqliteTable('credentials', {
-  id: text('id').primaryKey().notNull(),
-  grantId: text('grant_id')
-    .unique('credentials_grant_id')
-    .references(() => grants.id, { onDelete: 'cascade' }),
-  version: integer('version').notNull(),
-  sealed: text('sealed').notNull(),
-  expiresAt: integer('expires_at'),
-  state: text('state').$type<CredentialRow['state']>().notNull(),
-  leaseUntil: integer('lease_until'),
-})
+/**
+ * Tokens, sealed; `lease_until` says who may refresh one, `presented_at` since when the provider may have exchanged its
+ * refresh token, `version` whose result counts.
+ */
+export const credentials = sqliteTable(
+  'credentials',
+  {
+    id: text('id').primaryKey().notNull(),
+    grantId: text('grant_id').references(() => grants.id, { onDelete: 'cascade' }),
+    version: integer('version').notNull(),
+    sealed: text('sealed').notNull(),
+    expiresAt: integer('expires_at'),
+    state: text('state').$type<CredentialRow['state']>().notNull(),
+    leaseUntil: integer('lease_until'),
+    presentedAt: integer('presented_at'),
+    purpose: text('purpose').$type<CredentialPurpose>().notNull().default('server'),
+    usedAt: integer('used_at'),
+  },
+  (table) => [
+    uniqueIndex('credentials_grant_id').on(table.grantId, table.purpose),
+    index('credentials_presented').on(table.id).where(sql`presented_at IS NOT NULL`),
+    index('credentials_shared').on(table.usedAt).where(sql`grant_id IS NULL`),
+  ],
+)
 
 /** Sessions that MCP servers opened, by hash of route and session id. */
 export const sessions = sqliteTable(

@@ -1,7 +1,7 @@
 import { eq, lte, sql } from 'drizzle-orm'
 import { accessVerbs } from './sqlite-access.ts'
 import { clientVerbs } from './sqlite-clients.ts'
-import { credentialVerbs } from './sqlite-credentials.ts'
+import { credentialVerbs, endLeases } from './sqlite-credentials.ts'
 import { expiryVerbs } from './sqlite-expiry.ts'
 import { grantVerbs } from './sqlite-grants.ts'
 import { interactionVerbs } from './sqlite-interactions.ts'
@@ -18,6 +18,7 @@ import type { Store } from './store.ts'
 export async function openSqliteStore(options: { readonly file: string }): Promise<Store> {
   const database = openDatabase(options.file)
   const session = createSession(database)
+  await session.write(endLeases)
   return {
     ...clientVerbs(session),
     ...interactionVerbs(session),

@@ -47,6 +47,21 @@ export interface CredentialRow {
   readonly state: 'live' | 'dead'
 }
 
+/** What a grant holds tokens for: the MCP server, or to ask the provider of its sign-in about the user again. */
+export type CredentialPurpose = 'server' | 'sign-in'
+
+/**
+ * Who may refresh. `presentedAt` (ms since 1970): since then the provider may have exchanged the refresh token of this
+ * version, and nobody learned what became of it.
+ */
+export type RefreshClaim = { readonly outcome: 'won'; readonly presentedAt?: number } | { readonly outcome: 'lost' }
+
+/** A credential whose refresh token was presented without anybody learning the outcome. */
+export interface InterruptedRefresh {
+  readonly grantId: string
+  readonly purpose: CredentialPurpose
+}
+
 /** A session that an MCP server opened, at rest: only requests under its grant may use it. */
 export interface SessionRow {
   /** Over route and session id. */
@@ -54,6 +69,12 @@ export interface SessionRow {
   readonly grantId: string
   /** ms since 1970. */
   readonly expiresAt: number
+}
+
+/** Since when something must have been unused to be collected, ms since 1970. */
+export interface UnusedSince {
+  readonly clients?: number
+  readonly sharedCredentials?: number
 }
 
 /** Everything the check of one request needs, in one read. */
@@ -67,6 +88,8 @@ export interface FoundAccess {
 export type Change =
   | { readonly kind: 'access'; readonly hash: string }
   | { readonly kind: 'grant'; readonly grantId: string }
+  /** The grant lives on, and what is known of its user has changed. */
+  | { readonly kind: 'identity'; readonly grantId: string }
   | { readonly kind: 'credential'; readonly credentialId: string }
 
 /**
@@ -100,19 +123,19 @@ export interface Store {
   /** Removes it; of any number of concurrent callers exactly one gets true. */
   takeInteraction(id: string, fromVersion: number, now: number): Promise<boolean>
 
-  /** Stores grant, code and credential together or not at all. */
-  createGrant(grant: Grant, code: CodeRow, credential?: CredentialRow): Promise<void>
+  /** Stores grant, code, credential and the tokens of the sign-in together or not at all. */
+  createGrant(grant: Grant, code: CodeRow, credential?: CredentialRow, signIn?: CredentialRow): Promise<void>
   findCode(hash: string): Promise<FoundCode | undefined>
   findGrant(grantId: string): Promise<Grant | undefined>
-  /** The credential that belongs to a grant, dead ones included. */
-  findCredential(grantId: string): Promise<CredentialRow | undefined>
+  /** The credential that belongs to a grant, dead ones included; `purpose` is `server` by default. */
+  findCredential(grantId: string, purpose?: CredentialPurpose): Promise<CredentialRow | undefined>
   /** A credential by its own id, dead ones included. */
   findCredentialById(credentialId: string): Promise<CredentialRow | undefined>
   /**
    * Stores a credential that belongs to no single grant, new or in place of the one under that id: then the version
    * grows by one and it is live again. Whoever uses it gets the new one with the next request.
    */
-  putCredential(credentialId: string, sealed: string, expiresAt: number | undefined): Promise<void>
+  putCredential(credentialId: string, sealed: string, expiresAt: number | undefined, now: number): Promise<void>
   /**
    * Marks the code used, activates its grant at generation 1 and stores the access token, all or nothing.
    * `redeemed` goes to exactly one caller; `replayed` says when the winner was; `unknown` covers expired and revoked.
@@ -144,20 +167,30 @@ export interface Store {
   /** The access token with its grant and live or dead credential; revoked and expired ones are found as they are. */
   findAccess(hash: string): Promise<FoundAccess | undefined>
   revokeAccess(hash: string): Promise<void>
-  /** Ends the grant with all its tokens, codes, sessions and its own credential; true for the caller that did it. */
+  /** Ends the grant with all its tokens, codes, sessions and its own credentials; true for the caller that did it. */
   revokeGrant(grantId: string): Promise<boolean>
+  /** Replaces what is known of the user of a grant that has not ended, if that is still `before`. */
+  replaceIdentity(grantId: string, before: string, sealedIdentity: string): Promise<'won' | 'lost'>
 
-  /** Takes the right to refresh version `version` until `leaseUntil`; an older lease that has run out can be taken over. */
-  claimRefresh(credentialId: string, version: number, now: number, leaseUntil: number): Promise<'won' | 'lost'>
-  /** Stores a refreshed credential if `version` is still current; the version grows by one and the lease ends. */
+  /**
+   * Takes the right to refresh version `version` until `leaseUntil`; an older lease that has run out can be taken over.
+   * The claim also notes, before anything is sent, that its refresh token is presented from `now` on.
+   */
+  claimRefresh(credentialId: string, version: number, now: number, leaseUntil: number): Promise<RefreshClaim>
+  /** Live credentials whose refresh token was presented and whose outcome nobody stored, `limit` at most. */
+  findInterrupted(limit: number): Promise<readonly InterruptedRefresh[]>
+  /** Stores a refreshed credential if `version` is still current; the version grows by one, lease and note end. */
   replaceCredential(
     credentialId: string,
     version: number,
     sealed: string,
     expiresAt: number | undefined,
   ): Promise<'won' | 'lost'>
-  /** Ends a lease without a result, so that the next caller need not wait for it to run out. */
-  releaseRefresh(credentialId: string, version: number): Promise<void>
+  /**
+   * Ends a lease without a result, so that the next caller need not wait for it to run out. The note that the refresh token
+   * was presented stays, unless it is known for sure that the provider never exchanged it (`unspent`).
+   */
+  releaseRefresh(credentialId: string, version: number, unspent: boolean): Promise<void>
   /** Leaves a tombstone without content if `version` is still current. */
   killCredential(credentialId: string, version: number): Promise<'won' | 'lost'>
 
@@ -177,10 +210,10 @@ export interface Store {
   consumeOnce(key: string, expiresAt: number, now: number): Promise<boolean>
   /**
    * Deletes what has ended before `now`, `limit` rows at most of each kind: interactions, codes, access tokens, sessions,
-   * consumed keys, pending grants whose code expired, revoked grants and those past their end; with
-   * `clientsCreatedBefore` also clients that are older than that and have no grant. Returns how many rows went.
+   * consumed keys, pending grants whose code expired, revoked grants and those past their end; with `unused` also clients
+   * and users' own tokens that nobody has used since, and that no grant in use names. Returns how many rows went.
    */
-  deleteExpired(now: number, limit: number, clientsSeenBefore?: number): Promise<number>
+  deleteExpired(now: number, limit: number, unused?: UnusedSince): Promise<number>
   /** Calls `listener` after every change that this process makes or hears of. Returns the way to stop it. */
   subscribe(listener: (change: Change) => void): () => void
   /** Resolves when a request could be honoured right now. */

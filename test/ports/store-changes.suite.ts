@@ -70,18 +70,21 @@ export function describeChanges(data: StoreData): void {
       await data.store.replaceCredential(credential.id, 1, 'second', undefined)
       await data.store.replaceCredential(credential.id, 1, 'late', undefined)
       await data.store.killCredential(credential.id, 2)
+      await data.store.replaceIdentity(grant.id, grant.sealedIdentity, 'another')
+      await data.store.replaceIdentity(grant.id, grant.sealedIdentity, 'late')
       await data.store.revokeGrant(grant.id)
       await data.store.revokeGrant(grant.id)
       expect(changes).toEqual([
         { kind: 'access', hash: access.hash },
         { kind: 'credential', credentialId: credential.id },
         { kind: 'credential', credentialId: credential.id },
+        { kind: 'identity', grantId: grant.id },
         { kind: 'grant', grantId: grant.id },
       ])
       expect(await Promise.all(seen)).toEqual([undefined])
       stop()
       await data.store.revokeGrant((await data.activeGrant()).grant.id)
-      expect(changes).toHaveLength(4)
+      expect(changes).toHaveLength(5)
     })
 
     it('cannot break a verb or each other by throwing', async () => {

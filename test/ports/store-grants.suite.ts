@@ -128,6 +128,19 @@ export function describeGrants(data: StoreData): void {
     })
   })
 
+  it('replaces what is known of a user for one of many callers who read the same, and never for an ended grant (U-11)', async () => {
+    const { grant, access } = await data.activeGrant()
+    const outcomes = await parallel((caller) =>
+      data.store.replaceIdentity(grant.id, grant.sealedIdentity, `by ${caller}`),
+    )
+    expect(tally(outcomes)).toEqual({ won: 1, lost: CALLERS - 1 })
+    const now = `by ${outcomes.indexOf('won')}`
+    expect((await data.store.findAccess(access.hash))?.grant.sealedIdentity).toBe(now)
+    await data.store.revokeGrant(grant.id)
+    expect(await data.store.replaceIdentity(grant.id, now, 'late')).toBe('lost')
+    expect(await data.store.replaceIdentity('unknown', now, 'x')).toBe('lost')
+  })
+
   describe('revoking a grant', () => {
     it('ends its tokens, code and credential for good, and touches no other grant (B154, B166)', async () => {
       const { grant, code, access } = await data.activeGrant()

@@ -222,8 +222,7 @@ describe('statements on SQLite', () => {
       const plan = database.prepare(`EXPLAIN QUERY PLAN ${sql}`)
       const parameters = Array.from(sql.matchAll(/\?/g), () => 0)
       const steps = plan.all(...parameters).map((row) => String((row as { detail: unknown }).detail))
-      // The partial index of revoked grants is read from end to end: all of it is to be collected.
-      const scans = steps.filter((step) => step.startsWith('SCAN') && !step.endsWith('INDEX grants_revoked'))
+      const scans = steps.filter((step) => /^SCAN/.test(step) && !WHOLE_INDEXES.test(step))
       expect(scans, sql).toEqual([])
       searches.push(...steps.filter((step) => step.startsWith('SEARCH')))
     }
@@ -241,6 +240,17 @@ describe('statements on SQLite', () => {
     expect(found).toMatchObject({ grant: { id: 'grant' }, credential: { sealed: 'sealed' } })
     expect(prepare).not.toHaveBeenCalled()
     prepare.mockRestore()
+    await store.close()
+  })
+
+  it('void the leases of a process that is gone, since the file is this one’s alone, and keep what it had presented (C01, C13)', async () => {
+    const former = await openSqliteStore({ file })
+    await createGrant(former, 'grant', 'sealed')
+    expect(await former.claimRefresh('credential grant', 1, 1, END)).toEqual({ outcome: 'won' })
+    expect(await former.claimRefresh('credential grant', 1, 2, END)).toEqual({ outcome: 'lost' })
+    await former.close()
+    const store = await openSqliteStore({ file })
+    expect(await store.claimRefresh('credential grant', 1, 2, END)).toEqual({ outcome: 'won', presentedAt: 1 })
     await store.close()
   })
 
@@ -267,6 +277,9 @@ describe('statements on SQLite', () => {
   })
 })
 
+/** Partial indexes that hold nothing but what is asked for: they are read from end to end. */
+const WHOLE_INDEXES = /INDEX (grants_revoked|credentials_presented)$/
+
 /** Calls every verb, so that every statement is prepared. */
 async function exercise(store: Store): Promise<void> {
   const access = { hash: 'access', grantId: 'grant', scopes: [], expiresAt: END }
@@ -279,7 +292,8 @@ async function exercise(store: Store): Promise<void> {
   await store.findGrant('grant')
   await store.findCredential('grant')
   await store.claimRefresh('credential grant', 1, 1, 2)
-  await store.releaseRefresh('credential grant', 1)
+  await store.findInterrupted(1)
+  await store.releaseRefresh('credential grant', 1, true)
   await store.replaceCredential('credential grant', 1, 'sealed', undefined)
   await store.killCredential('credential grant', 2)
   await store.bindSession({ hash: 'session', grantId: 'grant', expiresAt: END }, 1)
@@ -292,8 +306,10 @@ async function exercise(store: Store): Promise<void> {
   await store.advanceInteraction('interaction', 1, 'sealed', 1)
   await store.takeInteraction('interaction', 2, 1)
   await store.rememberOnce('name', 'value')
+  await store.putCredential('shared', 'sealed', undefined, 1)
+  await store.replaceIdentity('grant', 'sealed identity', 'another')
   await store.revokeGrant('grant')
-  await store.deleteExpired(1, 10)
+  await store.deleteExpired(1, 10, { sharedCredentials: 1 })
   await store.ping()
 }
 
