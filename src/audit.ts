@@ -29,6 +29,15 @@ interface OfGrant {
   readonly grantId: string
 }
 
+/** A token that a provider issued for an MCP server, or not, in exchange for the user's own. */
+interface OfExchange {
+  readonly user: AuditedUser
+  readonly clientId: string
+  readonly routePath: string
+  readonly grantId: string
+  readonly provider: string
+}
+
 /** One JSON-RPC request on a route: who asked for what, and as whom the MCP server knows them. */
 export interface AuditedCall extends OfGrant {
   readonly user: AuditedUser
@@ -64,6 +73,8 @@ export type AuditEvent = Circumstances &
         readonly routePath: string
         readonly grantId: string
       }
+    | ({ readonly event: 'token_exchanged' } & OfExchange)
+    | ({ readonly event: 'token_exchange_refused'; readonly reason: string } & OfExchange)
     | {
         readonly event: 'sign_in_failed'
         readonly provider: string
@@ -132,6 +143,7 @@ const REFUSALS: ReadonlySet<AuditEvent['event']> = new Set([
   'call_refused',
   'session_refused',
   'credential_refused',
+  'token_exchange_refused',
 ])
 
 /** Where the trail goes: among the log lines on standard output, or to a file of its own (appended to, one JSON line each). */

@@ -9,6 +9,7 @@ export interface Metrics {
   readonly tokens: Counter<'grant_type' | 'outcome'>
   readonly signIns: Counter<'provider' | 'outcome'>
   readonly upstreamRefreshes: Counter<'provider' | 'outcome'>
+  readonly tokenExchanges: Counter<'provider' | 'outcome'>
   readonly registrations: Counter<'outcome'>
 }
 
@@ -66,6 +67,12 @@ export function createMetrics(losses: Losses = { lostLogLines: () => 0, lostAudi
     upstreamRefreshes: new Counter({
       name: 'gatehouse_provider_refreshes_total',
       help: 'Refreshes of provider tokens, by outcome.',
+      labelNames: ['provider', 'outcome'],
+      registers,
+    }),
+    tokenExchanges: new Counter({
+      name: 'gatehouse_token_exchanges_total',
+      help: "Tokens that providers issued for MCP servers in exchange for users' own (RFC 8693), by outcome.",
       labelNames: ['provider', 'outcome'],
       registers,
     }),

@@ -6,11 +6,13 @@ import { checkDatabase } from './check-database.ts'
 import { startCleanUp } from './clean-up.ts'
 import type { GatewayConfig, ListenAddress } from './config/gateway-config.ts'
 import { isLoopbackHost } from './config/network.ts'
+import { tokenProviderOf } from './domain/credential.ts'
 import { hasSignIn } from './domain/route.ts'
 import { createAccessCache } from './gateway/access-cache.ts'
 import { createCallNotes } from './gateway/call-notes.ts'
 import { createConcurrency } from './gateway/concurrency.ts'
 import { createCrossOrigin } from './gateway/cross-origin.ts'
+import { createExchangedTokens } from './gateway/exchanged-token.ts'
 import { createExternalTokens } from './gateway/external-token.ts'
 import { createForwarder } from './gateway/forward.ts'
 import { createFreshCredentials } from './gateway/fresh-credential.ts'
@@ -87,6 +89,8 @@ export async function startGateway(
   }
   const signingKeys = createSigningKeys(vault, store.rememberOnce, now)
   const gateway: Gateway = { ...shared, cache, externalTokens: createExternalTokens(now), logger }
+  const credentials = createFreshCredentials(gateway, (grant) => credentialProvider(config, providers, grant.routePath))
+  const exchanged = createExchangedTokens(gateway, credentials)
   const forwarding: Forwarding = {
     crossOrigin: createCrossOrigin(config.publicUrl, config.allowedOrigins),
     forwarder,
@@ -100,13 +104,16 @@ export async function startGateway(
       now,
     }),
     signedJwt: createSignedJwt(config.publicUrl, signingKeys, now),
-    credentials: createFreshCredentials(gateway, (grant) => credentialProvider(config, providers, grant.routePath)),
+    credentials,
+    exchanged,
   }
   store.subscribe((change) => {
     cache.apply(change)
     // Rights that end take their streams with them.
-    if (change.kind === 'grant') forwarder.endStreams((owner) => owner === change.grantId)
-    else if (change.kind === 'access') forwarder.endStreams((_, token) => token === change.hash)
+    if (change.kind === 'grant') {
+      exchanged.drop(change.grantId)
+      forwarder.endStreams((owner) => owner === change.grantId)
+    } else if (change.kind === 'access') forwarder.endStreams((_, token) => token === change.hash)
   })
 
   const app = await createPublicListener(config, logger)
@@ -162,7 +169,7 @@ function publishedClients(config: GatewayConfig, store: Store, now: () => number
 
 function credentialProvider(config: GatewayConfig, providers: AuthorizationServer['providers'], routePath: string) {
   const rule = config.routes.find((route) => route.path === routePath)?.credential
-  return rule?.kind === 'provider-token' ? providers.get(rule.provider) : undefined
+  return providers.get((rule && tokenProviderOf(rule)) ?? '')
 }
 
 /** Listens and says where, as `host:port`. */

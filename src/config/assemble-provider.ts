@@ -16,6 +16,7 @@ export function toProvider(name: string, parsed: ParsedProvider): ProviderConfig
     authorizationParameters: parsed.authorization_parameters,
     requiredClaims: parsed.require_claims,
     refresh: toRefresh(parsed.refresh),
+    tokenExchange: parsed.token_exchange.style,
   }
   if (parsed.type === 'oauth2') return { type: 'oauth2', ...shared, ...toOAuth2(parsed) }
   return {

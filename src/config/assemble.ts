@@ -1,8 +1,7 @@
-import type { CredentialRule, PatProbe } from '../domain/credential.ts'
 import type { InjectedHeader } from '../domain/header-template.ts'
-import { parseHeaderTemplate } from '../domain/header-template.ts'
 import type { AllowRule } from '../domain/policy.ts'
 import type { Route } from '../domain/route.ts'
+import { bearerHeader, toCredential, toHeaders } from './assemble-credential.ts'
 import { toMessageRules } from './assemble-message-rules.ts'
 import { toProvider } from './assemble-provider.ts'
 import type { GatewayConfig, StaticClientConfig } from './gateway-config.ts'
@@ -87,55 +86,9 @@ function toAllow(parsed: ParsedAllow): AllowRule {
   }
 }
 
-function toCredential(parsed: ParsedRoute): CredentialRule {
-  const { credential } = parsed
-  if (credential.kind === 'static') return { kind: 'static', value: credential.value }
-  if (credential.kind === 'user-pat') return toUserPat(credential)
-  if (credential.kind === 'signed-jwt')
-    return {
-      kind: 'signed-jwt',
-      audience: credential.audience ?? parsed.upstream.href,
-      lifetimeMs: credential.lifetime,
-    }
-  return credential.kind === 'none'
-    ? { kind: 'none' }
-    : { kind: 'provider-token', provider: credential.provider ?? parsed.sign_in ?? '' }
-}
-
-function toUserPat(parsed: Extract<ParsedRoute['credential'], { kind: 'user-pat' }>): CredentialRule {
-  const { label, create_url: createUrl, help, probe } = parsed
-  return {
-    kind: 'user-pat',
-    label,
-    ...(createUrl === undefined ? {} : { createUrl }),
-    ...(help === undefined ? {} : { help }),
-    ...(probe === undefined ? {} : { probe: toProbe(probe) }),
-  }
-}
-
-function toProbe(parsed: NonNullable<Extract<ParsedRoute['credential'], { kind: 'user-pat' }>['probe']>): PatProbe {
-  const { url, headers, account, scopes, expires } = parsed
-  return {
-    url,
-    headers: headers ? toHeaders(headers) : bearerHeader(),
-    ...(account === undefined ? {} : { account }),
-    ...(scopes === undefined ? {} : { scopes }),
-    ...(expires === undefined ? {} : { expires }),
-  }
-}
-
 function toInject(parsed: ParsedRoute): InjectedHeader[] {
   if (parsed.inject) return toHeaders(parsed.inject)
   return parsed.credential.kind === 'none' ? [] : bearerHeader()
-}
-
-function toHeaders(parsed: NonNullable<ParsedRoute['inject']>): InjectedHeader[] {
-  return Object.entries(parsed).map(([name, template]) => ({ name: name.toLowerCase(), template }))
-}
-
-function bearerHeader(): InjectedHeader[] {
-  const bearer = parseHeaderTemplate('Bearer {credential}')
-  return bearer.ok ? [{ name: 'authorization', template: bearer.value }] : []
 }
 
 function toStaticClient(parsed: ParsedGateway['clients']['static'][number]): StaticClientConfig {
@@ -153,7 +106,7 @@ function toStaticClient(parsed: ParsedGateway['clients']['static'][number]): Sta
 function findWarnings(parsed: ParsedGateway): string[] {
   const used = new Set(
     Object.values(parsed.routes).flatMap(({ sign_in, credential }) =>
-      credential.kind === 'provider-token' ? [sign_in, credential.provider] : [sign_in],
+      'provider' in credential ? [sign_in, credential.provider] : [sign_in],
     ),
   )
   return [

@@ -3,6 +3,7 @@ import type { PublicKeys } from '../domain/client-keys.ts'
 import type { OAuth2Profile, RefreshRules, RequiredClaims, RevocationReach } from '../domain/provider-profile.ts'
 import type { Route } from '../domain/route.ts'
 import type { Secret } from '../domain/secret.ts'
+import type { TokenExchangeStyle } from '../domain/token-exchange.ts'
 
 /** A validated gateway.yaml: every value parsed, every reference resolved, every duration in ms. */
 export interface GatewayConfig {
@@ -80,6 +81,7 @@ export type ProviderConfig =
       readonly requiredClaims: RequiredClaims
       readonly refresh: RefreshRules
       readonly revocationEnds: RevocationReach
+      readonly tokenExchange: TokenExchangeStyle
     }
   | ({
       readonly type: 'oauth2'

@@ -90,6 +90,16 @@ const ends = z.enum(['tokens', 'account']).meta({
   examples: ['account'],
 })
 
+/** How the provider is asked for a token for another service. */
+export const TokenExchangeSchema = z
+  .strictObject({
+    style: z
+      .enum(['rfc8693', 'on-behalf-of', 'none'])
+      .meta({ description: 'rfc8693, on-behalf-of (Entra), or none.', examples: ['rfc8693'] }),
+  })
+  .meta({ description: 'How it exchanges tokens, for credentials of kind token-exchange.' })
+  .prefault({ style: 'rfc8693' })
+
 /** The reach of a revocation endpoint that the provider's metadata name. */
 export const RevocationEndsSchema = ends.prefault('account')
 

@@ -6,30 +6,15 @@ export interface Planned extends PlacedFault {
   readonly covers: readonly ConfigPath[]
 }
 
-const PLANNED_KINDS: readonly unknown[] = ['token-exchange']
-
 /** Everything in a file that a later version will understand: refused plainly, never ignored. */
 export function findPlanned(root: unknown): Planned[] {
-  return [
-    ...keysOf(root, ['routes']).flatMap((name) => plannedCredential(root, ['routes', name])),
-    ...plannedDatabase(root),
-  ]
+  return plannedDatabase(root)
 }
 
 /** The keys of the block at `path`; none when there is no block. */
 export function keysOf(root: unknown, path: ConfigPath): string[] {
   const value = valueAt(root, path)
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.keys(value) : []
-}
-
-function plannedCredential(root: unknown, path: ConfigPath): Planned[] {
-  const credential = [...path, 'credential']
-  const kind = valueAt(root, [...credential, 'kind'])
-  if (PLANNED_KINDS.includes(kind)) {
-    const fix = 'use kind: user-pat, static, provider-token, signed-jwt or none'
-    return [planned([...credential, 'kind'], `credential kind ${kind}`, fix, [credential])]
-  }
-  return []
 }
 
 function plannedDatabase(root: unknown): Planned[] {

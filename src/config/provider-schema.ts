@@ -9,6 +9,7 @@ import {
   RefreshSchema,
   RequireClaimsSchema,
   RevocationEndsSchema,
+  TokenExchangeSchema,
 } from './oauth2-schema.ts'
 import { matching, secret, text } from './text-schema.ts'
 import { parseIssuer } from './web-address.ts'
@@ -67,6 +68,7 @@ export const OidcProviderSchema = z
     require_claims: RequireClaimsSchema,
     refresh: RefreshSchema,
     revocation_ends: RevocationEndsSchema,
+    token_exchange: TokenExchangeSchema,
   })
   .meta({ description: 'OpenID Connect.' })
 
@@ -79,6 +81,7 @@ export const OAuth2ProviderSchema = z
     authorization_parameters: AuthorizationParametersSchema,
     require_claims: RequireClaimsSchema,
     refresh: RefreshSchema,
+    token_exchange: TokenExchangeSchema,
     ...OAUTH2_KEYS,
   })
   .meta({ description: 'OAuth 2.0 (RFC 6749).' })

@@ -1,3 +1,4 @@
+import { checkTokenProvider } from './credential-checks.ts'
 import type { ConfigPath, Fault, PlacedFault } from './fault.ts'
 import { parseInjectedName } from './header-names.ts'
 import { leadsTo, parseListenAddress } from './listen-address.ts'
@@ -10,6 +11,9 @@ import { parsePublicUrl, parseUpstream } from './web-address.ts'
 const OWN_SEGMENTS = new Set(
   '.well-known register authorize consent callback connect token revoke introspect'.split(' '),
 )
+
+/** Kinds of credentials that are good for nothing unless they are sent. */
+const SENT_KINDS = new Set(['static', 'provider-token', 'token-exchange', 'user-pat', 'signed-jwt'])
 
 /** Faults of routes that no single value shows: their paths, and how their parts fit together and to the rest. */
 export function checkRoutes(root: unknown): PlacedFault[] {
@@ -81,25 +85,6 @@ function checkSignIn(root: unknown, route: ConfigPath): PlacedFault[] {
   return checkTokenProvider(root, route, signIn)
 }
 
-/** The provider whose token the server gets: one that exists, and that has tokens. */
-function checkTokenProvider(root: unknown, route: ConfigPath, signIn: string): PlacedFault[] {
-  if (valueAt(root, [...route, 'credential', 'kind']) !== 'provider-token') return []
-  const path = [...route, 'credential', 'provider']
-  const provider = valueAt(root, path) ?? signIn
-  if (typeof provider !== 'string') return []
-  if (!keysOf(root, ['providers']).includes(provider))
-    return [{ path, problem: 'names a provider that does not exist', fix: 'declare it under providers' }]
-  return valueAt(root, ['providers', provider, 'type']) === 'password'
-    ? [
-        {
-          path: [...route, 'credential', 'kind'],
-          problem: 'asks for the tokens of a password provider, which has none',
-          fix: 'use kind: user-pat, static or none, or name a provider that issues tokens',
-        },
-      ]
-    : []
-}
-
 /** A route says who vouches for its users: sign_in, or authorization, and what then goes with it. */
 function checkExternal(root: unknown, route: ConfigPath): PlacedFault[] | undefined {
   const isExternal = valueAt(root, [...route, 'authorization']) !== undefined
@@ -111,7 +96,7 @@ function checkExternal(root: unknown, route: ConfigPath): PlacedFault[] | undefi
   if (hasSignIn)
     return [{ path: [...route, 'sign_in'], problem: 'stands beside authorization', fix: 'keep one of the two' }]
   const kind = valueAt(root, [...route, 'credential', 'kind'])
-  return kind === 'provider-token' || kind === 'user-pat'
+  return kind === 'provider-token' || kind === 'token-exchange' || kind === 'user-pat'
     ? [
         {
           path: [...route, 'credential', 'kind'],
@@ -187,7 +172,7 @@ function checkInject(root: unknown, route: ConfigPath): PlacedFault[] {
     ]
   })
   const isUnused =
-    kind === 'static' || kind === 'provider-token' || kind === 'user-pat' || kind === 'signed-jwt'
+    typeof kind === 'string' && SENT_KINDS.has(kind)
       ? !names.some((name) => usesCredential(valueAt(root, [...at, name])))
       : false
   if (isUnused && valueAt(root, at) !== undefined && keysOf(root, at).length === names.length)

@@ -7,7 +7,7 @@ type Issue = z.core.$ZodIssue
 /** The faults behind the issues of a schema, each with what to write instead. Values are never repeated. */
 export function describeIssues(schema: z.ZodType, root: unknown, issues: readonly Issue[]): PlacedFault[] {
   return issues.flatMap((issue) => {
-    const path = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part))
+    const path = issue.path.map(toKey)
     return describeIssue(issue, path, schema, root)
   })
 }
@@ -28,6 +28,9 @@ function describeIssue(issue: Issue, path: ConfigPath, schema: z.ZodType, root: 
   const name = typeof path.at(-1) === 'string' ? `${path.at(-1)}: ` : '- '
   const write = example === undefined ? 'look it up in gateway.yaml.example' : `write for example ${name}${example}`
   const found = valueAt(root, path)
+  const inner = issue.code === 'invalid_union' ? issuesOfVariant(issue, found) : []
+  if (inner.length > 0)
+    return inner.flatMap((one) => describeIssue(one, [...path, ...one.path.map(toKey)], schema, root))
   switch (issue.code) {
     case 'custom':
       return [{ path, problem: issue.message, fix: String(issue.params?.fix ?? write) }]
@@ -51,6 +54,18 @@ function describeIssue(issue: Issue, path: ConfigPath, schema: z.ZodType, root: 
     default:
       return [{ path, problem: 'is not understood', fix: write }]
   }
+}
+
+/** Where one value may stand instead of a list: what is wrong with the one, or with the list, that is there. */
+function issuesOfVariant(issue: Issue, found: unknown): readonly Issue[] {
+  if (!('errors' in issue) || !Array.isArray(issue.errors)) return []
+  const variants = issue.errors as readonly (readonly Issue[])[]
+  const isOther = ([first]: readonly Issue[]) => first?.code === 'invalid_type' && first.path.length === 0
+  return found === undefined ? [] : (variants.find((variant) => !isOther(variant)) ?? variants[0] ?? [])
+}
+
+function toKey(part: PropertyKey): string | number {
+  return typeof part === 'symbol' ? String(part) : part
 }
 
 /** The discriminators of a union, which zod gives but does not type. */

@@ -31,6 +31,11 @@ export function secret(pattern: RegExp, problem: string, fix: string) {
   return text((value) => (pattern.test(value) ? ok(new Secret(value)) : fault(problem, fix)))
 }
 
+/** One value, or a list of them. */
+export function oneOrMany<T extends z.ZodType<unknown, string>>(one: T) {
+  return z.union([one.transform((value) => [value]), z.array(one).min(1)])
+}
+
 const NEW_KEY = 'run `gatehouse new-key` and use what it prints'
 /** A random key has about 30 different bytes; one with fewer than this was typed or counted up. */
 const MIN_DISTINCT_BYTES = 16

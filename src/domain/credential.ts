@@ -1,11 +1,15 @@
 import type { InjectedHeader } from './header-template.ts'
 import { Secret } from './secret.ts'
+import type { TokenExchangeRequest } from './token-exchange.ts'
 
 /** What a route's MCP server gets (`credential` in gateway.yaml). */
 export type CredentialRule =
   | { readonly kind: 'none' }
-  | { readonly kind: 'static'; readonly value: Secret }
+  /** `notice`: what the operator wants users to be told about the shared account. */
+  | { readonly kind: 'static'; readonly value: Secret; readonly notice?: string }
   | { readonly kind: 'provider-token'; readonly provider: string }
+  /** A token that the provider issues for this server, in exchange for its own (RFC 8693). */
+  | { readonly kind: 'token-exchange'; readonly provider: string; readonly request: TokenExchangeRequest }
   /** A short-lived JWT about the user, signed by the gateway. `audience` is what the server checks. */
   | { readonly kind: 'signed-jwt'; readonly audience: string; readonly lifetimeMs: number }
   | {
@@ -27,6 +31,20 @@ export interface PatProbe {
   readonly account?: string
   readonly scopes?: string
   readonly expires?: string
+}
+
+/** The provider whose tokens each grant on the route holds, to be sent or to be exchanged; undefined where none are held. */
+export function tokenProviderOf(rule: CredentialRule): string | undefined {
+  switch (rule.kind) {
+    case 'provider-token':
+    case 'token-exchange':
+      return rule.provider
+    case 'none':
+    case 'static':
+    case 'signed-jwt':
+    case 'user-pat':
+      return undefined
+  }
 }
 
 /** Tokens of a provider, as its token endpoint answered (RFC 6749 §5.1). `expiresAt` in ms since 1970, absent if unknown. */

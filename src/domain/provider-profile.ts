@@ -1,3 +1,5 @@
+import type { TokenExchangeStyle } from './token-exchange.ts'
+
 /**
  * How a provider deals with refresh tokens. `issued: never` means that none ever come; `graceMs` is how long a refresh
  * token that has been exchanged still gets an answer, 0 when nobody promises anything.
@@ -32,6 +34,7 @@ export interface OAuth2Profile {
   readonly requiredClaims: RequiredClaims
   readonly refresh: RefreshRules
   readonly revocation?: RevocationRequest
+  readonly tokenExchange: TokenExchangeStyle
 }
 
 /** RFC 6749 §2.3.1, in the names of RFC 7591 §2. */

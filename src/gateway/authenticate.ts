@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify'
+import { tokenProviderOf } from '../domain/credential.ts'
 import { bearerChallenge } from '../domain/discovery.ts'
 import { decide } from '../domain/policy.ts'
 import type { ExternalAuthorization, Route } from '../domain/route.ts'
@@ -61,9 +62,6 @@ async function authenticateExternal(
   return { ok: true, access }
 }
 
-/** Kinds for which something of the user is stored; all others follow from configuration and identity. */
-const USER_CREDENTIALS: ReadonlySet<string> = new Set(['provider-token', 'user-pat'])
-
 /** The 401 for a token that is not, or no longer, good here (RFC 6750 §3.1). */
 export function invalidToken(gateway: Gateway, route: Route): RouteRefusal {
   const description = 'the access token is unknown or expired or revoked or meant for another server'
@@ -102,7 +100,6 @@ async function openFound(
   }
   const identity = await openIdentity(gateway.vault, grant)
   if (!decide(route, identity).allowed) return undefined
-  if (!USER_CREDENTIALS.has(route.credential.kind)) return { access, grant, identity }
   if (route.credential.kind === 'user-pat') {
     if (!credential || credential.id !== grant.sharedCredentialId) return undefined
     if (credential.state !== 'live')
@@ -110,10 +107,13 @@ async function openFound(
     const pat = await openPat(gateway.vault, credential.id, identity, route.path, credential.sealed)
     return { access, grant, identity, credential: { kind: 'user-pat', row: credential, pat } }
   }
-  if (route.credential.kind !== 'provider-token' || credential?.state !== 'live') return undefined
+  const provider = tokenProviderOf(route.credential)
+  // Everything else follows from configuration and identity.
+  if (provider === undefined) return { access, grant, identity }
+  if (credential?.state !== 'live') return undefined
   const tokens = await openTokens(
     gateway.vault,
-    { id: credential.id, grantId: grant.id, routePath: route.path, provider: route.credential.provider },
+    { id: credential.id, grantId: grant.id, routePath: route.path, provider },
     credential.sealed,
   )
   return { access, grant, identity, credential: { kind: 'provider-token', row: credential, tokens } }

@@ -4,7 +4,8 @@ import { circumstances } from '../http/circumstances.ts'
 import type { RouteRefusal } from '../http/error-reply.ts'
 import type { OpenAccess } from './access-cache.ts'
 import { invalidToken } from './authenticate.ts'
-import type { FreshCredentials } from './fresh-credential.ts'
+import type { ExchangedTokens, ServerToken } from './exchanged-token.ts'
+import type { FreshCredentials, FreshToken } from './fresh-credential.ts'
 import type { Gateway } from './gateway.ts'
 import type { SignedJwt } from './signed-jwt.ts'
 
@@ -16,13 +17,14 @@ export type ResolvedCredential =
 /** Where credentials come from that are not simply configured or stored. */
 export interface CredentialSources {
   readonly credentials: FreshCredentials
+  readonly exchanged: ExchangedTokens
   readonly signedJwt: SignedJwt
 }
 
 /** The credential of this user for this route. Only what a new sign-in could mend is answered with a 401. */
 export async function resolveCredential(
   gateway: Gateway,
-  { credentials, signedJwt }: CredentialSources,
+  { credentials, exchanged, signedJwt }: CredentialSources,
   route: Route,
   access: OpenAccess,
 ): Promise<ResolvedCredential> {
@@ -36,13 +38,36 @@ export async function resolveCredential(
       return { ok: true, value: await signedJwt(route, rule, access) }
     case 'user-pat':
       return usablePat(gateway, rule.label, access)
+    case 'provider-token':
+      return fromProvider(gateway, route, await credentials.forAccess(access))
+    case 'token-exchange':
+      return fromExchange(gateway, route, await exchanged.forAccess(route, rule, access))
+  }
+}
+
+/** A newer credential after the MCP server refused `refused` (S-09); undefined when there is none to be had. */
+export async function renewCredential(
+  gateway: Gateway,
+  { credentials, exchanged }: CredentialSources,
+  route: Route,
+  access: OpenAccess,
+  refused: string,
+): Promise<ResolvedCredential | undefined> {
+  const rule = route.credential
+  switch (rule.kind) {
     case 'provider-token': {
-      const fresh = await credentials.forAccess(access)
-      if (fresh.outcome === 'fresh') return { ok: true, value: fresh.tokens.accessToken.reveal() }
-      return fresh.outcome === 'ended'
-        ? { ok: false, reason: 'credential_ended', refusal: invalidToken(gateway, route) }
-        : { ok: false, reason: 'provider_unavailable', refusal: PROVIDER_AWAY }
+      const renewed = await credentials.afterRefusal(access)
+      return renewed.outcome === 'unavailable' ? undefined : fromProvider(gateway, route, renewed)
     }
+    case 'token-exchange': {
+      const renewed = await exchanged.afterRefusal(route, rule, access, refused)
+      return renewed && fromExchange(gateway, route, renewed)
+    }
+    case 'none':
+    case 'static':
+    case 'signed-jwt':
+    case 'user-pat':
+      return undefined
   }
 }
 
@@ -78,6 +103,28 @@ export function patRefused(label: string): RouteRefusal {
   }
 }
 
+function fromProvider(gateway: Gateway, route: Route, fresh: FreshToken): ResolvedCredential {
+  if (fresh.outcome === 'fresh') return { ok: true, value: fresh.tokens.accessToken.reveal() }
+  return fresh.outcome === 'ended'
+    ? { ok: false, reason: 'credential_ended', refusal: invalidToken(gateway, route) }
+    : { ok: false, reason: 'provider_unavailable', refusal: PROVIDER_AWAY }
+}
+
+function fromExchange(gateway: Gateway, route: Route, issued: ServerToken): ResolvedCredential {
+  switch (issued.outcome) {
+    case 'exchanged':
+      return { ok: true, value: issued.token.reveal() }
+    case 'ended':
+      return { ok: false, reason: 'credential_ended', refusal: invalidToken(gateway, route) }
+    case 'unavailable':
+      return { ok: false, reason: 'provider_unavailable', refusal: PROVIDER_AWAY }
+    case 'subject_refused':
+    case 'interaction_required':
+    case 'misconfigured':
+      return { ok: false, reason: `exchange_${issued.outcome}`, refusal: NOT_EXCHANGED[issued.outcome] }
+  }
+}
+
 function usablePat(gateway: Gateway, label: string, { credential }: OpenAccess): ResolvedCredential {
   const pat = credential?.kind === 'user-pat' && credential.row.state === 'live' ? credential.pat : undefined
   return pat && (pat.expiresAt === undefined || pat.expiresAt > gateway.now())
@@ -86,3 +133,24 @@ function usablePat(gateway: Gateway, label: string, { credential }: OpenAccess):
 }
 
 const PROVIDER_AWAY: RouteRefusal = { status: 503, message: 'the identity provider cannot be reached; try again later' }
+
+/** What only people can mend; it goes to the user as it stands. A 401 would make clients sign in over and over. */
+const NOT_EXCHANGED: Readonly<Record<'subject_refused' | 'interaction_required' | 'misconfigured', RouteRefusal>> = {
+  subject_refused: {
+    status: 502,
+    message:
+      'the identity provider does not take your sign-in as proof for this server: ask the administrator of this gateway',
+  },
+  interaction_required: {
+    status: 403,
+    message:
+      'the identity provider wants your consent, or a further proof that it is you, before it issues a token for this ' +
+      'server: disconnect and connect this server again in your client, or ask your administrator to consent for you',
+  },
+  misconfigured: {
+    status: 502,
+    message:
+      'the identity provider issues no token for this server to this gateway: its administrator has to correct the ' +
+      'credential of this route, or what the provider allows the gateway',
+  },
+}

@@ -15,7 +15,13 @@ import type { Gateway } from './gateway.ts'
 import { type HeaderLines, upstreamHeaders } from './headers.ts'
 import { injectedHeaders } from './injected-headers.ts'
 import { createMessagePolicy, type Inspection } from './message-policy.ts'
-import { type CredentialSources, noteRefusedPat, patRefused, resolveCredential } from './resolve-credential.ts'
+import {
+  type CredentialSources,
+  noteRefusedPat,
+  patRefused,
+  renewCredential,
+  resolveCredential,
+} from './resolve-credential.ts'
 import {
   busy,
   FAILED,
@@ -166,16 +172,12 @@ export function routeEndpoint(gateway: Gateway, forwarding: Forwarding, route: R
       )
       return settle(request, reply, outcome, patRefused(route.credential.label))
     }
-    const renewed = route.credential.kind === 'provider-token' && body !== 'stream' && (await renewedHeaders(judged))
-    if (!renewed) return settle(request, reply, outcome)
+    const renewed = await renewCredential(gateway, forwarding, route, access, judged.credential ?? '')
+    if (renewed && !renewed.ok) return settle(request, reply, outcome, renewed.refusal)
+    const headers = renewed && body !== 'stream' ? headersOf(judged, renewed.value) : undefined
+    if (!headers) return settle(request, reply, outcome)
     if (!(await stillOpen(request, access))) return settle(request, reply, outcome, invalidToken(gateway, route))
-    return settle(request, reply, await timed(() => forwarder.forward({ ...exchange, headers: renewed })))
-  }
-
-  /** Headers with a newer credential after the server refused the one it got; nothing when there is none to be had. */
-  async function renewedHeaders(judged: Judged): Promise<HeaderLines | undefined> {
-    const renewed = await forwarding.credentials.afterRefusal(judged.access)
-    return renewed.outcome === 'fresh' ? headersOf(judged, renewed.tokens.accessToken.reveal()) : undefined
+    return settle(request, reply, await timed(() => forwarder.forward({ ...exchange, headers })))
   }
 
   /** Without those of a session that is none of this request's; undefined when a header of the route cannot be filled. */

@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { auditedClient, auditedUser } from '../audit.ts'
+import { tokenProviderOf } from '../domain/credential.ts'
 import { oauthFailure } from '../domain/errors.ts'
 import type { SignInStage } from '../domain/interaction.ts'
 import { decide } from '../domain/policy.ts'
@@ -59,12 +60,13 @@ export async function afterSignIn(
   const authorized: Authorized = { asked, route, client, identity, remembered: rememberedFor !== undefined }
   const rule = route.credential
   if (rule.kind === 'user-pat') return beginConnect(server, request, reply, authorized, rule)
-  if (rule.kind !== 'provider-token') return issueCode(server, request, reply, authorized, { kind: 'none' })
-  if (rule.provider === interaction.provider) {
+  const provider = tokenProviderOf(rule)
+  if (provider === undefined) return issueCode(server, request, reply, authorized, { kind: 'none' })
+  if (provider === interaction.provider) {
     if (!outcome.tokens) return answerWithError(server, request, reply, asked, NO_TOKEN)
     return issueCode(server, request, reply, authorized, {
       kind: 'tokens',
-      provider: rule.provider,
+      provider,
       tokens: outcome.tokens,
     })
   }
@@ -76,7 +78,7 @@ export async function afterSignIn(
     {
       asked,
       route,
-      provider: rule.provider,
+      provider,
       signedIn: identity,
       ...(rememberedFor === undefined ? {} : { rememberedFor }),
     },

@@ -126,13 +126,21 @@ function grantedScopes(asked: AuthorizationRequest, route: SignInRoute): readonl
   return scopes.ok ? scopes.value : []
 }
 
-function describeCredential(route: SignInRoute): string {
-  const { kind } = route.credential
-  if (kind === 'provider-token') return `your access token from ${route.credential.provider}`
-  if (kind === 'user-pat') return `your own ${route.credential.label}, which you are asked for next`
-  if (kind === 'signed-jwt') return 'your name, e-mail address and groups, in a statement signed by this gateway'
-  if (kind === 'static') return 'a shared credential that your administrator configured'
-  return 'no credential'
+function describeCredential({ credential }: SignInRoute): string {
+  switch (credential.kind) {
+    case 'provider-token':
+      return `your access token from ${credential.provider}`
+    case 'token-exchange':
+      return `a token that ${credential.provider} issues for this server in your name`
+    case 'user-pat':
+      return `your own ${credential.label}, which you are asked for next`
+    case 'signed-jwt':
+      return 'your name, e-mail address and groups, in a statement signed by this gateway'
+    case 'static':
+      return 'a shared credential that your administrator configured'
+    case 'none':
+      return 'no credential'
+  }
 }
 
 const NOT_OUR_PAGE = {

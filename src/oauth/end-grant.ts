@@ -1,3 +1,4 @@
+import { tokenProviderOf } from '../domain/credential.ts'
 import type { Grant } from '../domain/grant.ts'
 import type { CredentialRow } from '../storage/store.ts'
 import { openTokens } from '../vault.ts'
@@ -17,7 +18,7 @@ export async function endGrant(server: AuthorizationServer, grant: Grant): Promi
 
 async function giveBack(server: AuthorizationServer, grant: Grant, row: CredentialRow): Promise<void> {
   const rule = server.routes.find((route) => route.path === grant.routePath)?.credential
-  const provider = rule?.kind === 'provider-token' ? server.providers.get(rule.provider) : undefined
+  const provider = server.providers.get((rule && tokenProviderOf(rule)) ?? '')
   // Some providers end everything that the user ever allowed us; other grants of theirs would go with it (C23).
   if (!provider?.revoke || provider.revocationEnds !== 'tokens') return
   const owner = { id: row.id, grantId: grant.id, routePath: grant.routePath, provider: provider.name }

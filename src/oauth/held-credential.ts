@@ -1,3 +1,4 @@
+import { tokenProviderOf } from '../domain/credential.ts'
 import type { Grant } from '../domain/grant.ts'
 import type { Route } from '../domain/route.ts'
 import type { CredentialRow } from '../storage/store.ts'
@@ -15,24 +16,27 @@ export function isServedBy(
 ): boolean {
   switch (route.credential.kind) {
     case 'provider-token':
+    case 'token-exchange':
       return credential?.state === 'live'
     case 'user-pat':
       return credential !== undefined && credential.id === grant.sharedCredentialId
-    default:
+    case 'none':
+    case 'static':
+    case 'signed-jwt':
       return true
   }
 }
 
 /** {@link isServedBy} for the credential that the store has of this grant. Rejects with StoreUnavailable. */
 export async function holdsCredential(server: AuthorizationServer, route: Route, grant: Grant): Promise<boolean> {
-  const rule = route.credential
-  if (rule.kind !== 'provider-token' && rule.kind !== 'user-pat') return true
+  const provider = tokenProviderOf(route.credential)
+  if (provider === undefined && route.credential.kind !== 'user-pat') return true
   const { sharedCredentialId: shared } = grant
   const credential = await (shared === undefined
     ? server.store.findCredential(grant.id)
     : server.store.findCredentialById(shared))
   if (!isServedBy(route, grant, credential)) return false
-  return rule.kind !== 'provider-token' || credential === undefined || isOf(server, rule.provider, grant, credential)
+  return provider === undefined || credential === undefined || isOf(server, provider, grant, credential)
 }
 
 /** Whether stored tokens are those of that provider: they open for no other. */

@@ -1,5 +1,6 @@
 import type { AuthorizationRequest } from '../domain/authorization-request.ts'
 import type { Client } from '../domain/client.ts'
+import { tokenProviderOf } from '../domain/credential.ts'
 import type { Identity } from '../domain/identity.ts'
 import { describeRedirectUri } from '../domain/redirect-uri.ts'
 import type { SignInRoute } from '../domain/route.ts'
@@ -39,7 +40,9 @@ export function consentKey(asked: AuthorizationRequest, client: Client, route: S
 
 /** What the consent page says that the server gets, and where the server is. */
 function whatIsGiven({ credential, upstream }: SignInRoute): readonly string[] {
-  return [credential.kind, credential.kind === 'provider-token' ? credential.provider : '', upstream.origin]
+  const target = credential.kind === 'token-exchange' ? [JSON.stringify(credential.request)] : []
+  const notice = credential.kind === 'static' && credential.notice !== undefined ? [credential.notice] : []
+  return [credential.kind, tokenProviderOf(credential) ?? '', upstream.origin, ...target, ...notice]
 }
 
 /** The user of a remembered consent, as the browser may keep it. */

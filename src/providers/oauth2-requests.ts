@@ -3,7 +3,7 @@ import type { BodyFormat, ClientAuthentication, OAuth2Profile } from '../domain/
 import type { Secret } from '../domain/secret.ts'
 import { basicCredentials } from './basic-credentials.ts'
 import type { Send } from './mapped-identity.ts'
-import { type Fetch, fetchWhole, ProviderTrouble } from './provider-http.ts'
+import { type Fetch, fetchWhole, type PlainAnswer, ProviderTrouble } from './provider-http.ts'
 import { type Members, readTokenMembers, readTokens } from './token-answer.ts'
 
 /** The part of a provider's description that its requests need. */
@@ -39,7 +39,11 @@ export interface OAuth2Operation {
     purpose: 'code' | 'refresh',
     parameters: Readonly<Record<string, string | undefined>>,
   ): Promise<{ readonly tokens: ProviderTokens; readonly members: Members }>
+  /** Asks it something else; names may repeat. The answer is left to the caller. Throws {@link ProviderTrouble}. */
+  askPlain(parameters: Parameters): Promise<PlainAnswer>
 }
+
+type Parameters = readonly [string, string][]
 
 /** Sent everywhere: without it GitHub's API answers nobody. */
 const USER_AGENT = 'mcp-gatehouse'
@@ -59,18 +63,27 @@ export function createOAuth2Requests(client: RequestingClient, tools: RequestToo
   return {
     open() {
       const send = sender()
+
+      async function askPlain(parameters: Parameters): Promise<PlainAnswer> {
+        const { tokenEndpoint, tokenRequest, clientAuthentication } = client
+        const credentials = authenticate(client, clientAuthentication)
+        const own = Object.entries(credentials.parameters)
+        const { headers, body } = encode(tokenRequest.format, [...parameters, ...own])
+        const response = await send(tokenEndpoint, {
+          method: 'POST',
+          headers: { ...headers, ...tokenRequest.headers, ...credentials.headers },
+          body,
+        })
+        return { status: response.status, body: await response.text() }
+      }
+
       return {
         send,
+        askPlain,
         async ask(purpose, parameters) {
-          const { tokenEndpoint, tokenRequest, tokenAnswer, clientAuthentication } = client
-          const credentials = authenticate(client, clientAuthentication)
-          const { headers, body } = encode(tokenRequest.format, { ...parameters, ...credentials.parameters })
-          const response = await send(tokenEndpoint, {
-            method: 'POST',
-            headers: { ...headers, ...tokenRequest.headers, ...credentials.headers },
-            body,
-          })
-          const members = readTokenMembers(response.status, await response.text(), tokenAnswer)
+          const { tokenAnswer } = client
+          const { status, body } = await askPlain(given(parameters))
+          const members = readTokenMembers(status, body, tokenAnswer)
           const holder = purpose === 'code' ? tokenAnswer.member : tokenAnswer.refreshMember
           const { idToken: _, ...tokens } = readTokens(memberOf(members, holder), tools.now(), tokenAnswer)
           return { tokens, members }
@@ -88,16 +101,13 @@ export function createOAuth2Requests(client: RequestingClient, tools: RequestToo
       }
       const parameters = Object.entries(revocation.parameters).map(
         ([name, value]) =>
-          [name, value.replace(/\{([a-z_]+)\}/g, (whole, key: string) => values[key] ?? whole)] as const,
+          [name, value.replace(/\{([a-z_]+)\}/g, (whole, key: string) => values[key] ?? whole)] as [string, string],
       )
       const credentials =
         revocation.authentication === 'bearer'
           ? { headers: { authorization: `Bearer ${accessToken.reveal()}` }, parameters: {} }
           : authenticate(client, revocation.authentication)
-      const { headers, body } = encode(revocation.format, {
-        ...Object.fromEntries(parameters),
-        ...credentials.parameters,
-      })
+      const { headers, body } = encode(revocation.format, [...parameters, ...Object.entries(credentials.parameters)])
       await sender()(revocation.url.replaceAll('{client_id}', encodeURIComponent(clientId)), {
         method: revocation.method,
         headers: { ...headers, ...revocation.headers, ...credentials.headers },
@@ -115,14 +125,28 @@ function authenticate({ clientId, clientSecret }: RequestingClient, method: Clie
     : { headers: {}, parameters: { client_id: clientId, client_secret: clientSecret.reveal() } }
 }
 
-function encode(format: BodyFormat, parameters: Readonly<Record<string, string | undefined>>) {
-  const given = Object.entries(parameters).filter((entry): entry is [string, string] => entry[1] !== undefined)
+function given(parameters: Readonly<Record<string, string | undefined>>): Parameters {
+  return Object.entries(parameters).filter((entry): entry is [string, string] => entry[1] !== undefined)
+}
+
+function encode(format: BodyFormat, parameters: Parameters) {
   return format === 'json'
-    ? { headers: { 'content-type': 'application/json' }, body: JSON.stringify(Object.fromEntries(given)) }
+    ? { headers: { 'content-type': 'application/json' }, body: JSON.stringify(asObject(parameters)) }
     : {
         headers: { 'content-type': 'application/x-www-form-urlencoded' },
-        body: new URLSearchParams(given).toString(),
+        body: new URLSearchParams(parameters).toString(),
       }
+}
+
+/** A name that repeats becomes a list. */
+function asObject(parameters: Parameters): Readonly<Record<string, string | string[]>> {
+  const byName = Map.groupBy(parameters, ([name]) => name)
+  return Object.fromEntries(
+    [...byName].map(([name, pairs]) => {
+      const values = pairs.map(([, value]) => value)
+      return [name, values.length === 1 ? (values[0] ?? '') : values]
+    }),
+  )
 }
 
 /** Tokens that are not where they should be are not looked for elsewhere: those there belong to somebody else. */

@@ -6,6 +6,7 @@ import { readMappedIdentity } from './mapped-identity.ts'
 import { createOAuth2Requests } from './oauth2-requests.ts'
 import type { Provider, SignInOutcome } from './provider.ts'
 import { type Fetch, ProviderTrouble } from './provider-http.ts'
+import { exchangeForm, failedExchange, readExchange } from './token-exchange.ts'
 
 /** A plain OAuth 2.0 provider, where the gateway is one pre-registered client. */
 export interface OAuth2Options extends OAuth2Profile {
@@ -19,7 +20,7 @@ export interface OAuth2Tools {
   readonly fetch?: Fetch
   /** ms since 1970. */
   readonly now?: () => number
-  /** For finish, refresh or revoke as a whole; default 8000. */
+  /** For finish, refresh, exchange or revoke as a whole; default 8000. */
   readonly timeoutMs?: number
 }
 
@@ -28,9 +29,11 @@ export interface OAuth2Tools {
  * (U-02), and the user's identity from the provider's API. Everything in which providers differ is in `options`.
  */
 export function createOauth2Provider(options: OAuth2Options, tools: OAuth2Tools = {}): Provider {
+  const now = tools.now ?? Date.now
+  const { tokenExchange: style } = options
   const requests = createOAuth2Requests(options, {
     fetch: tools.fetch ?? fetch,
-    now: tools.now ?? Date.now,
+    now,
     timeoutMs: tools.timeoutMs ?? 8000,
   })
 
@@ -78,6 +81,19 @@ export function createOauth2Provider(options: OAuth2Options, tools: OAuth2Tools 
             } catch (error) {
               const { effect, reason } = troubleOf(error)
               return { outcome: effect, reason }
+            }
+          },
+        }),
+
+    ...(style === 'none'
+      ? {}
+      : {
+          async exchange(subjectToken, request) {
+            try {
+              const answer = await requests.open().askPlain(exchangeForm(style, subjectToken, request))
+              return readExchange(style, request, answer, now())
+            } catch (error) {
+              return failedExchange(troubleOf(error))
             }
           },
         }),

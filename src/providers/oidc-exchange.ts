@@ -15,7 +15,7 @@ import { basicCredentials } from './basic-credentials.ts'
 import { readTokenHeader } from './id-token.ts'
 import { createKeyCache } from './oidc-keys.ts'
 import { checkEndpoints, createMetadataCache, isLoopback, type LoadedMetadata } from './oidc-metadata.ts'
-import { type Fetch, fetchWhole, ProviderTrouble, requireJsonAnswer } from './provider-http.ts'
+import { type Fetch, fetchWhole, type PlainAnswer, ProviderTrouble, requireJsonAnswer } from './provider-http.ts'
 import { readTokenAnswer, type TokenAnswer } from './token-answer.ts'
 
 /** How to reach a provider as the client that it knows. */
@@ -31,16 +31,21 @@ export interface Exchange {
   readonly config: Configuration
   /** What the token endpoint answered; throws before it was asked. */
   answer(): TokenAnswer
+  /** The same for `exchange`, as it arrived. */
+  plainAnswer(): PlainAnswer
 }
+
+type Purpose = 'sign-in' | 'refresh' | 'exchange' | 'revoke'
 
 /** Opens exchanges with one provider; metadata and keys outlive them. */
 export interface Exchanges {
   /**
    * `refresh` leaves an id_token in the answer alone: nobody needs it, and trouble with it must not cost the rotated
-   * refresh token that came along. `revoke` asks the revocation endpoint, which answers no tokens. Throws when the
-   * provider's metadata cannot be had.
+   * refresh token that came along. `exchange` leaves the whole answer to the caller, because RFC 8693 knows answers that are
+   * no access tokens. `revoke` asks the revocation endpoint, which answers no tokens. Throws when the provider's metadata
+   * cannot be had.
    */
-  open(purpose: 'sign-in' | 'refresh' | 'revoke'): Promise<Exchange>
+  open(purpose: Purpose): Promise<Exchange>
 }
 
 export interface ExchangeTools {
@@ -90,6 +95,7 @@ export function createExchanges(client: OidcClient, tools: ExchangeTools): Excha
       const loaded = await metadata.get()
       const keysUrl = new URL(loaded.metadata.jwks_uri ?? '').href
       let answer: TokenAnswer | undefined
+      let plain: PlainAnswer | undefined
 
       const ask: CustomFetch = async (url, options) => {
         if (url.endsWith(WELL_KNOWN)) return json(loaded.document)
@@ -97,7 +103,9 @@ export function createExchanges(client: OidcClient, tools: ExchangeTools): Excha
         if (purpose === 'revoke') return send()
         if (options.method === 'POST') {
           const response = await send()
-          answer = readTokenAnswer(response.status, await response.text(), tools.now())
+          plain = { status: response.status, body: await response.text() }
+          if (purpose === 'exchange') return json(UNREAD)
+          answer = readTokenAnswer(plain.status, plain.body, tools.now())
           return json(JSON.stringify(libraryView(answer, purpose)))
         }
         if (url !== keysUrl) return requireJsonAnswer(await send())
@@ -111,13 +119,20 @@ export function createExchanges(client: OidcClient, tools: ExchangeTools): Excha
           if (!answer) throw new ProviderTrouble('unavailable', 'no_token_answer')
           return answer
         },
+        plainAnswer: () => {
+          if (!plain) throw new ProviderTrouble('unavailable', 'no_token_answer')
+          return plain
+        },
       }
     },
   }
 }
 
+/** An answer of which openid-client is to see nothing. */
+const UNREAD = JSON.stringify({ access_token: 'unread', token_type: 'bearer' })
+
 /** The members that openid-client has to judge; ours have been judged. */
-function libraryView(answer: TokenAnswer, purpose: 'sign-in' | 'refresh' | 'revoke'): object {
+function libraryView(answer: TokenAnswer, purpose: Purpose): object {
   const idToken = purpose === 'sign-in' ? answer.idToken : undefined
   return { access_token: answer.accessToken.reveal(), token_type: 'bearer', id_token: idToken }
 }

@@ -4,12 +4,14 @@ import {
   buildAuthorizationUrl,
   calculatePKCECodeChallenge,
   fetchUserInfo,
+  genericGrantRequest,
   randomNonce,
   randomPKCECodeVerifier,
   refreshTokenGrant,
   tokenRevocation,
 } from 'openid-client'
 import type { RefreshRules, RequiredClaims, RevocationReach } from '../domain/provider-profile.ts'
+import type { TokenExchangeStyle } from '../domain/token-exchange.ts'
 import { outcomeOfAuthorizationError } from './authorization-error.ts'
 import { checkIdToken } from './id-token.ts'
 import { createExchanges, type Exchange, type OidcClient } from './oidc-exchange.ts'
@@ -17,6 +19,7 @@ import { type Claims, lacksClaims, readIdentity } from './oidc-identity.ts'
 import type { Provider, SignInOutcome } from './provider.ts'
 import { errorCode, type Fetch, ProviderTrouble } from './provider-http.ts'
 import { hasRequiredClaims } from './required-claims.ts'
+import { exchangeForm, failedExchange, readExchange } from './token-exchange.ts'
 
 /** An OpenID Connect provider as gateway.yaml describes it. */
 export interface OidcOptions extends OidcClient {
@@ -36,6 +39,8 @@ export interface OidcOptions extends OidcClient {
   readonly refresh?: RefreshRules
   /** What giving tokens back ends; default `account`, because nothing else is promised (RFC 7009 §2.1). */
   readonly revocationEnds?: RevocationReach
+  /** Default `rfc8693`: a provider that does not know it says so. */
+  readonly tokenExchange?: TokenExchangeStyle
 }
 
 export interface OidcTools {
@@ -43,7 +48,7 @@ export interface OidcTools {
   readonly fetch?: Fetch
   /** ms since 1970. */
   readonly now?: () => number
-  /** For begin, finish or refresh as a whole; default 8000. */
+  /** For begin, finish, refresh or exchange as a whole; default 8000. */
   readonly timeoutMs?: number
 }
 
@@ -53,11 +58,9 @@ export interface OidcTools {
  * is not on a loopback host.
  */
 export function createOidcProvider(options: OidcOptions, tools: OidcTools = {}): Provider {
-  const exchanges = createExchanges(options, {
-    fetch: tools.fetch ?? fetch,
-    now: tools.now ?? Date.now,
-    timeoutMs: tools.timeoutMs ?? 8000,
-  })
+  const now = tools.now ?? Date.now
+  const exchanges = createExchanges(options, { fetch: tools.fetch ?? fetch, now, timeoutMs: tools.timeoutMs ?? 8000 })
+  const style = options.tokenExchange ?? 'rfc8693'
 
   return {
     name: options.name,
@@ -119,6 +122,21 @@ export function createOidcProvider(options: OidcOptions, tools: OidcTools = {}):
         return { outcome: effect, reason }
       }
     },
+
+    ...(style === 'none'
+      ? {}
+      : {
+          async exchange(subjectToken, request) {
+            try {
+              const exchange = await exchanges.open('exchange')
+              const [[, grantType] = ['', ''], ...form] = exchangeForm(style, subjectToken, request)
+              await genericGrantRequest(exchange.config, grantType, new URLSearchParams(form))
+              return readExchange(style, request, exchange.plainAnswer(), now())
+            } catch (error) {
+              return failedExchange(troubleOf(error))
+            }
+          },
+        }),
 
     async revoke({ accessToken, refreshToken }) {
       try {

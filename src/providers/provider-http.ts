@@ -3,6 +3,12 @@ import type { CustomFetchOptions } from 'openid-client'
 /** The part of `fetch` that providers use; an egress guard can stand in for it. */
 export type Fetch = typeof fetch
 
+/** An answer that nobody has judged yet. */
+export interface PlainAnswer {
+  readonly status: number
+  readonly body: string
+}
+
 /** What a failed answer means for whoever waits for it, in the words of {@link RefreshOutcome}. */
 export type TroubleEffect = 'dead' | 'misconfigured' | 'unavailable'
 

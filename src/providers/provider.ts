@@ -2,6 +2,7 @@ import type { ProviderTokens } from '../domain/credential.ts'
 import type { Identity } from '../domain/identity.ts'
 import type { RefreshRules, RevocationReach } from '../domain/provider-profile.ts'
 import type { Secret } from '../domain/secret.ts'
+import type { TokenExchangeRequest } from '../domain/token-exchange.ts'
 
 /** Where the user goes to sign in, and what must be kept (sealed) until the return: nonce, PKCE verifier. */
 export interface BeginSignIn {
@@ -33,6 +34,24 @@ export type RefreshOutcome =
   | { readonly outcome: 'refreshed'; readonly tokens: ProviderTokens }
   | { readonly outcome: 'dead' | 'misconfigured' | 'unavailable'; readonly reason: string }
 
+/** A token that was issued for somebody else's eyes. `expiresAt` in ms since 1970, absent if unknown. */
+export interface ExchangedToken {
+  readonly token: Secret
+  readonly expiresAt?: number
+}
+
+/**
+ * How an exchange ended. `subject_refused`: the token that was offered is not, or no longer, good. `interaction_required`:
+ * the user, or an administrator for them, has to agree to something at the provider first. `misconfigured`: it refuses
+ * us, the audience or the scope. `unavailable`: later it may work.
+ */
+export type ExchangeOutcome =
+  | { readonly outcome: 'exchanged'; readonly exchanged: ExchangedToken }
+  | {
+      readonly outcome: 'subject_refused' | 'interaction_required' | 'misconfigured' | 'unavailable'
+      readonly reason: string
+    }
+
 /**
  * A place where people sign in, and whose tokens we may hold. Implementations pass `test/ports/provider.suite.ts`.
  * No method throws for anything the provider or the user does; outcomes are values.
@@ -54,6 +73,11 @@ export interface Provider {
   refresh?(refreshToken: Secret): Promise<RefreshOutcome>
   /** What is known about its refresh tokens: whether they rotate, and for how long an exchanged one still works. */
   readonly refreshRules?: RefreshRules
+  /**
+   * Asks for a token for another service in exchange for a user's access token (RFC 8693 §2.1). Absent where the provider
+   * surely knows no such thing.
+   */
+  exchange?(subjectToken: Secret, request: TokenExchangeRequest): Promise<ExchangeOutcome>
   /**
    * Gives tokens back, as well as it can (RFC 7009): resolves whatever happens, also where the provider knows no such
    * thing. Absent where it surely does not.

@@ -43,10 +43,15 @@ export function readTokenMembers(status: number, body: string, rules: TokenAnswe
   return members
 }
 
+/** Whether an error code says "later" at any provider. */
+export function isPassingCode(code: string): boolean {
+  return PASSING_CODES.includes(code)
+}
+
 /** What an OAuth error code means, by RFC 6749 §5.2 and the provider's own words. */
 export function troubleOfCode(code: string, { deadCodes, passingCodes }: TokenAnswerRules = STANDARD): ProviderTrouble {
   if (code === 'invalid_grant' || deadCodes.includes(code)) return new ProviderTrouble('dead', code)
-  const passes = PASSING_CODES.includes(code) || passingCodes.includes(code)
+  const passes = isPassingCode(code) || passingCodes.includes(code)
   return new ProviderTrouble(passes ? 'unavailable' : 'misconfigured', code)
 }
 
@@ -87,7 +92,7 @@ function readRefreshToken(value: unknown): Secret | undefined {
  * `expires_in` in seconds, or undefined for "does not say". Some servers write it as a string. Zero and less are not
  * believed: read as an end they would cause a refresh on every request, and the MCP server notices a dead token anyway.
  */
-function readLifeSeconds(value: unknown): number | undefined {
+export function readLifeSeconds(value: unknown): number | undefined {
   const seconds = typeof value === 'string' && /^[0-9]{1,12}$/.test(value) ? Number(value) : value
   if (typeof seconds !== 'number' || !Number.isFinite(seconds) || seconds <= 0) return undefined
   return Math.min(Math.floor(seconds), MAX_LIFE_SECONDS)

@@ -257,6 +257,7 @@ const OPTIONS: OAuth2Options = {
   },
   requiredClaims: {},
   refresh: { issued: 'sometimes', rotates: 'sometimes', graceMs: 0 },
+  tokenExchange: 'rfc8693',
 }
 
 /** A sign-in at a provider that answers this. */
