@@ -10,6 +10,8 @@ export const CALL_HEADERS = {
   'content-type': 'application/json',
   accept: 'application/json, text/event-stream',
   'mcp-protocol-version': '2026-07-28',
+  'mcp-method': 'tools/call',
+  'mcp-name': 'search',
 } as const
 
 /** Measures of {@link measureCalls}: by number of connections, except added latency, which is that of one connection. */

@@ -9,8 +9,8 @@ export interface Bench {
   /** The core of the proxies, and the one of everything else; undefined where nothing can be pinned. */
   readonly proxyCore: number | undefined
   readonly restCore: number | undefined
-  /** Has the child stopped when the measurement is over. */
-  keep(child: Child): void
+  /** Has it stopped when the measurement is over. */
+  keep(process: { stop(): Promise<void> }): void
 }
 
 /** Where calls go, and the process whose CPU time and memory count (none for the direct way). */

@@ -1,8 +1,9 @@
 import type { Case } from './case.ts'
-import { gateway } from './cases/gateway.ts'
+import { gateways } from './cases/gateway.ts'
 import { nginx } from './cases/nginx.ts'
 import { stock } from './cases/stock.ts'
 import { SAME_TOKEN } from './cases/token-check.ts'
+import { workers } from './cases/workers.ts'
 
 const direct: Case = {
   name: 'direct',
@@ -15,7 +16,6 @@ const direct: Case = {
 }
 
 /** All rows, in the order of the tables. */
-export const CASES: readonly Case[] = [direct, nginx, stock, gateway]
+export const CASES: readonly Case[] = [direct, nginx, stock, workers, ...gateways]
 
-/** Another checkout of the gateway as a case of its own, to see what a change gave. */
 export { baseline } from './cases/gateway.ts'

@@ -17,7 +17,7 @@ import { startCheapUpstream } from './upstream/cheap.ts'
  */
 const plan = planOrExit()
 const directory = mkdtempSync(join(tmpdir(), 'gatehouse-bench-'))
-const children: Child[] = []
+const children: { stop(): Promise<void> }[] = []
 try {
   const cores = divideCores()
   if (cores.proxyCore === undefined) say('nothing is pinned to a core: that needs two cores and taskset')

@@ -1,63 +1,53 @@
-import { randomBytes } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { hashPassword } from '../../../src/domain/password-hash.ts'
+import { startTokenIssuer } from '../../fixtures/token-issuer.ts'
 import type { Bench, Case, Target } from '../case.ts'
-import { freePort, startChild } from '../child.ts'
-import { obtainToken } from './obtain-token.ts'
+import { type GatewayOptions, startGateway } from './gateway-process.ts'
+import { mintTokens } from './minted-tokens.ts'
 
-const HERE = new URL('../../..', import.meta.url).pathname
+/** Each in a process of its own: code that one of them makes slow must not slow another. */
+export const gateways: readonly Case[] = [
+  signedIn('gateway', 'this gateway'),
+  {
+    name: 'uncached',
+    title: 'every token looked up',
+    async start(bench) {
+      const { proxy, url, databaseFile, obtainToken } = await startGateway(bench, { name: 'uncached' })
+      return { proxy, url, tokens: mintTokens(databaseFile, await obtainToken()) }
+    },
+  },
+  {
+    name: 'external',
+    title: 'JWT of another server',
+    async start(bench) {
+      const tokens = await startTokenIssuer()
+      bench.keep({ stop: () => tokens.close() })
+      const audience = 'https://mcp.example.com/bench'
+      const authorization = { issuers: [tokens.issuer], audience }
+      const { proxy, url } = await startGateway(bench, {
+        name: 'external',
+        route: { sign_in: undefined, authorization },
+      })
+      return { proxy, url, tokens: [await tokens.issue(audience)] }
+    },
+  },
+  signedIn('tools', 'tool policy', () => ({ route: { tools: { allow: ['search', 'get_*'], deny: ['*_secret*'] } } })),
+  signedIn('audit', 'call audit', ({ directory }) => ({
+    settings: { audit: { calls: true, destination: `file:${join(directory, 'audit.jsonl')}` } },
+  })),
+]
 
-/** This gateway, as `gatehouse serve` starts it, and an access token that somebody signed in for. */
-export const gateway: Case = {
-  name: 'gateway',
-  title: 'this gateway',
-  start: (bench) => startGateway(bench, { name: 'gateway' }),
-}
-
-/** The same of another checkout. */
+/** The gateway of another checkout, to see what a change gave. */
 export function baseline(checkout: string): Case {
+  return signedIn('baseline', 'gateway to compare with', () => ({ cli: join(checkout, 'src/cli.ts') }))
+}
+
+function signedIn(name: string, title: string, options?: (bench: Bench) => Omit<GatewayOptions, 'name'>): Case {
   return {
-    name: 'baseline',
-    title: 'the gateway to compare with',
-    start: (bench) => startGateway(bench, { name: 'baseline', checkout }),
+    name,
+    title,
+    async start(bench): Promise<Target> {
+      const { proxy, url, obtainToken } = await startGateway(bench, { ...options?.(bench), name })
+      return { proxy, url, tokens: [await obtainToken()] }
+    },
   }
-}
-
-interface Variant {
-  readonly name: string
-  /** The directory that holds its src/; by default this one. */
-  readonly checkout?: string
-}
-
-async function startGateway(bench: Bench, variant: Variant): Promise<Target> {
-  const port = await freePort()
-  const issuer = `http://127.0.0.1:${port}`
-  const password = randomBytes(12).toString('base64url')
-  const file = join(bench.directory, `${variant.name}.yaml`)
-  writeFileSync(
-    file,
-    `
-public_url: ${issuer}
-listen: 127.0.0.1:${port}
-operations: { listen: 127.0.0.1:${await freePort()} }
-database: sqlite:${bench.directory}/${variant.name}.db
-encryption_keys: [${randomBytes(32).toString('base64url')}]
-providers:
-  home: { type: password, users: { bench: "${await hashPassword(password)}" } }
-routes:
-  /bench:
-    upstream: http://127.0.0.1:${bench.upstreamPort}/mcp
-    sign_in: home
-    credential: { kind: static, value: upstream-credential }
-`,
-    { mode: 0o600 },
-  )
-  const cli = join(variant.checkout ?? HERE, 'src/cli.ts')
-  const command = [process.execPath, cli, 'serve', '--config', file] as const
-  const proxy = await startChild(command, { core: bench.proxyCore, port })
-  bench.keep(proxy)
-  const resource = `${issuer}/bench`
-  const token = await obtainToken({ issuer, resource, username: 'bench', password })
-  return { url: resource, tokens: [token], proxy }
 }

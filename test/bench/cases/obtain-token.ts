@@ -7,8 +7,8 @@ export interface SignIn {
   /** The gateway's issuer. */
   readonly issuer: string
   readonly resource: string
-  readonly username: string
-  readonly password: string
+  /** Who signs in; without it the server is expected to approve at once. */
+  readonly user?: { readonly username: string; readonly password: string }
 }
 
 /**
@@ -16,7 +16,7 @@ export interface SignIn {
  * (RFC 7591), authorize with PKCE (RFC 7636), consent, password, code, token. Throws where it stops.
  */
 export async function obtainToken(signIn: SignIn): Promise<string> {
-  const { issuer, resource } = signIn
+  const { issuer, resource, user } = signIn
   const clientId = await register(issuer)
   const verifier = randomBytes(32).toString('base64url')
   const query = new URLSearchParams({
@@ -29,9 +29,8 @@ export async function obtainToken(signIn: SignIn): Promise<string> {
     code_challenge_method: 'S256',
   })
   const browser = createBrowser(issuer)
-  const consent = await browser.get(`${issuer}/authorize?${query}`)
-  const signInPage = await browser.submit(consent, { decision: 'approve' })
-  const finished = await browser.submit(signInPage, { username: signIn.username, password: signIn.password })
+  const first = await browser.get(`${issuer}/authorize?${query}`)
+  const finished = user ? await browser.submit(await browser.submit(first, { decision: 'approve' }), user) : first
   const code = new URL(finished.redirectedTo ?? issuer).searchParams.get('code')
   if (code === null) throw new Error(`no code came back: ${finished.status}`)
   return redeem(issuer, { code, code_verifier: verifier, client_id: clientId, resource })

@@ -1,0 +1,65 @@
+import { randomBytes } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { hashPassword } from '../../../src/domain/password-hash.ts'
+import type { Bench } from '../case.ts'
+import { type Child, freePort, startChild } from '../child.ts'
+import { obtainToken } from './obtain-token.ts'
+
+/** How a gateway differs from the plain one. */
+export interface GatewayOptions {
+  /** Names its files. */
+  readonly name: string
+  /** Keys of gateway.yaml, and of its only route; undefined takes one out. */
+  readonly settings?: Readonly<Record<string, unknown>>
+  readonly route?: Readonly<Record<string, unknown>>
+  /** What to run: by default the sources of this checkout. */
+  readonly cli?: string
+}
+
+/** A gateway that runs, as `gatehouse serve` starts it. */
+export interface RunningGateway {
+  readonly proxy: Child
+  /** The address of its route. */
+  readonly url: string
+  readonly databaseFile: string
+  /** Signs in, the whole way. */
+  obtainToken(): Promise<string>
+}
+
+const CLI = fileURLToPath(new URL('../../../src/cli.ts', import.meta.url))
+
+/** Writes a configuration for it and starts the gateway on the core of proxies. */
+export async function startGateway(bench: Bench, options: GatewayOptions): Promise<RunningGateway> {
+  const port = await freePort()
+  const issuer = `http://127.0.0.1:${port}`
+  const password = randomBytes(12).toString('base64url')
+  const databaseFile = join(bench.directory, `${options.name}.db`)
+  const configuration = {
+    public_url: issuer,
+    listen: `127.0.0.1:${port}`,
+    operations: { listen: `127.0.0.1:${await freePort()}` },
+    database: `sqlite:${databaseFile}`,
+    encryption_keys: [randomBytes(32).toString('base64url')],
+    providers: { home: { type: 'password', users: { bench: await hashPassword(password) } } },
+    routes: {
+      '/bench': {
+        upstream: `http://127.0.0.1:${bench.upstreamPort}/mcp`,
+        sign_in: 'home',
+        credential: { kind: 'static', value: 'upstream-credential' },
+        ...options.route,
+      },
+    },
+    ...options.settings,
+  }
+  // JSON is YAML.
+  const file = join(bench.directory, `${options.name}.yaml`)
+  writeFileSync(file, JSON.stringify(configuration), { mode: 0o600 })
+  const command = [process.execPath, options.cli ?? CLI, 'serve', '--config', file] as const
+  const proxy = await startChild(command, { core: bench.proxyCore, port })
+  bench.keep(proxy)
+  const url = `${issuer}/bench`
+  const user = { username: 'bench', password }
+  return { proxy, url, databaseFile, obtainToken: () => obtainToken({ issuer, resource: url, user }) }
+}
