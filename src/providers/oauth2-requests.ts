@@ -3,7 +3,14 @@ import type { BodyFormat, ClientAuthentication, OAuth2Profile } from '../domain/
 import type { Secret } from '../domain/secret.ts'
 import { basicCredentials } from './basic-credentials.ts'
 import type { Send } from './mapped-identity.ts'
-import { type Fetch, fetchWhole, type PlainAnswer, ProviderTrouble } from './provider-http.ts'
+import {
+  type Fetch,
+  fetchWhole,
+  type PlainAnswer,
+  ProviderTrouble,
+  plainAnswer,
+  TOKEN_HEADERS,
+} from './provider-http.ts'
 import { type Members, readTokenMembers, readTokens } from './token-answer.ts'
 
 /** The part of a provider's description that its requests need. */
@@ -56,7 +63,7 @@ export function createOAuth2Requests(client: RequestingClient, tools: RequestToo
       const all = new Headers({ accept: 'application/json', 'user-agent': USER_AGENT })
       for (const [name, value] of Object.entries(headers)) all.set(name, value)
       const options = { method, headers: Object.fromEntries(all), body, redirect: 'manual' } as const
-      return fetchWhole(tools.fetch, url, options, deadline)
+      return fetchWhole(tools.fetch, url, options, deadline, TOKEN_HEADERS)
     }
   }
 
@@ -74,7 +81,7 @@ export function createOAuth2Requests(client: RequestingClient, tools: RequestToo
           headers: { ...headers, ...tokenRequest.headers, ...credentials.headers },
           body,
         })
-        return { status: response.status, body: await response.text() }
+        return plainAnswer(response, tools.now())
       }
 
       return {
@@ -82,8 +89,7 @@ export function createOAuth2Requests(client: RequestingClient, tools: RequestToo
         askPlain,
         async ask(purpose, parameters) {
           const { tokenAnswer } = client
-          const { status, body } = await askPlain(given(parameters))
-          const members = readTokenMembers(status, body, tokenAnswer)
+          const members = readTokenMembers(await askPlain(given(parameters)), tokenAnswer)
           const holder = purpose === 'code' ? tokenAnswer.member : tokenAnswer.refreshMember
           const { idToken: _, ...tokens } = readTokens(memberOf(members, holder), tools.now(), tokenAnswer)
           return { tokens, members }

@@ -5,7 +5,8 @@ import { outcomeOfAuthorizationError } from './authorization-error.ts'
 import { readMappedIdentity } from './mapped-identity.ts'
 import { createOAuth2Requests } from './oauth2-requests.ts'
 import type { Provider, SignInOutcome } from './provider.ts'
-import { type Fetch, ProviderTrouble } from './provider-http.ts'
+import { type Fetch, troubleOf } from './provider-http.ts'
+import { failedRefresh, identityOutcome } from './refresh-outcome.ts'
 import { exchangeForm, failedExchange, readExchange } from './token-exchange.ts'
 
 /** A plain OAuth 2.0 provider, where the gateway is one pre-registered client. */
@@ -41,6 +42,7 @@ export function createOauth2Provider(options: OAuth2Options, tools: OAuth2Tools 
     name: options.name,
     entry: 'redirect',
     refreshRules: options.refresh,
+    requiresClaims: Object.keys(options.requiredClaims).length > 0,
 
     async begin(state, callbackUrl) {
       const verifier = options.pkce ? randomBytes(32).toString('base64url') : undefined
@@ -75,12 +77,14 @@ export function createOauth2Provider(options: OAuth2Options, tools: OAuth2Tools 
           async refresh(refreshToken) {
             try {
               const form = { grant_type: 'refresh_token', refresh_token: refreshToken.reveal() }
-              const { tokens } = await requests.open().ask('refresh', form)
+              const { tokens, members } = await requests.open().ask('refresh', form)
+              const identify = () =>
+                identityOutcome(() => readMappedIdentity(options, tokens.accessToken, members, requests.open().send))
               // RFC 6749 §6: without a new refresh token the old one stays good.
-              return { outcome: 'refreshed', tokens: { refreshToken, ...tokens } }
+              const kept = { refreshToken, ...tokens }
+              return { outcome: 'refreshed', tokens: kept, ...(readsTokenAnswer(options) ? {} : { identify }) }
             } catch (error) {
-              const { effect, reason } = troubleOf(error)
-              return { outcome: effect, reason }
+              return failedRefresh(error, true)
             }
           },
         }),
@@ -143,6 +147,9 @@ function checkReturn(url: URL, state: string): SignInOutcome | undefined {
   return codes?.length === 1 && codes[0] !== '' ? undefined : { outcome: 'refused', reason: 'code_missing' }
 }
 
-function troubleOf(error: unknown): ProviderTrouble {
-  return error instanceof ProviderTrouble ? error : new ProviderTrouble('misconfigured', 'unknown_error')
+/** The answer to a refresh need not repeat what the one to the code said about the user. */
+function readsTokenAnswer({ identity, requiredClaims }: OAuth2Options): boolean {
+  const { subject, email, emailVerified, groups } = identity
+  const paths = [...subject, email, emailVerified, groups, ...Object.keys(requiredClaims)]
+  return paths.some((path) => path?.startsWith('token.'))
 }

@@ -15,7 +15,15 @@ import { basicCredentials } from './basic-credentials.ts'
 import { readTokenHeader } from './id-token.ts'
 import { createKeyCache } from './oidc-keys.ts'
 import { checkEndpoints, createMetadataCache, isLoopback, type LoadedMetadata } from './oidc-metadata.ts'
-import { type Fetch, fetchWhole, type PlainAnswer, ProviderTrouble, requireJsonAnswer } from './provider-http.ts'
+import {
+  type Fetch,
+  fetchWhole,
+  type PlainAnswer,
+  ProviderTrouble,
+  plainAnswer,
+  requireJsonAnswer,
+  TOKEN_HEADERS,
+} from './provider-http.ts'
 import { readTokenAnswer, type TokenAnswer } from './token-answer.ts'
 
 /** How to reach a provider as the client that it knows. */
@@ -33,17 +41,20 @@ export interface Exchange {
   answer(): TokenAnswer
   /** The same for `exchange`, as it arrived. */
   plainAnswer(): PlainAnswer
+  /** Whether anything has been asked of the token endpoint. */
+  asked(): boolean
 }
 
-type Purpose = 'sign-in' | 'refresh' | 'exchange' | 'revoke'
+/** `refreshed` is the answer of an earlier exchange, whose id_token is to be verified now. */
+type Purpose = 'sign-in' | 'refresh' | 'exchange' | 'revoke' | { readonly refreshed: TokenAnswer }
 
 /** Opens exchanges with one provider; metadata and keys outlive them. */
 export interface Exchanges {
   /**
-   * `refresh` leaves an id_token in the answer alone: nobody needs it, and trouble with it must not cost the rotated
-   * refresh token that came along. `exchange` leaves the whole answer to the caller, because RFC 8693 knows answers that are
-   * no access tokens. `revoke` asks the revocation endpoint, which answers no tokens. Throws when the provider's metadata
-   * cannot be had.
+   * `refresh` leaves an id_token in the answer alone: trouble with it must not cost the rotated refresh token that came
+   * along; `refreshed` looks at it afterwards. `exchange` leaves the whole answer to the caller, because RFC 8693 knows
+   * answers that are no access tokens. `revoke` asks the revocation endpoint, which answers no tokens. Throws when the
+   * provider's metadata cannot be had.
    */
   open(purpose: Purpose): Promise<Exchange>
 }
@@ -94,18 +105,20 @@ export function createExchanges(client: OidcClient, tools: ExchangeTools): Excha
       const deadline = AbortSignal.timeout(tools.timeoutMs)
       const loaded = await metadata.get()
       const keysUrl = new URL(loaded.metadata.jwks_uri ?? '').href
-      let answer: TokenAnswer | undefined
+      let answer = typeof purpose === 'string' ? undefined : purpose.refreshed
       let plain: PlainAnswer | undefined
+      let asked = false
 
       const ask: CustomFetch = async (url, options) => {
         if (url.endsWith(WELL_KNOWN)) return json(loaded.document)
-        const send = () => fetchWhole(tools.fetch, url, options, deadline)
+        const send = () => fetchWhole(tools.fetch, url, options, deadline, TOKEN_HEADERS)
         if (purpose === 'revoke') return send()
         if (options.method === 'POST') {
-          const response = await send()
-          plain = { status: response.status, body: await response.text() }
+          if (answer) return json(JSON.stringify(libraryView(answer, purpose)))
+          asked = true
+          plain = await plainAnswer(await send(), tools.now())
           if (purpose === 'exchange') return json(UNREAD)
-          answer = readTokenAnswer(plain.status, plain.body, tools.now())
+          answer = readTokenAnswer(plain, tools.now())
           return json(JSON.stringify(libraryView(answer, purpose)))
         }
         if (url !== keysUrl) return requireJsonAnswer(await send())
@@ -123,6 +136,7 @@ export function createExchanges(client: OidcClient, tools: ExchangeTools): Excha
           if (!plain) throw new ProviderTrouble('unavailable', 'no_token_answer')
           return plain
         },
+        asked: () => asked,
       }
     },
   }
@@ -133,7 +147,7 @@ const UNREAD = JSON.stringify({ access_token: 'unread', token_type: 'bearer' })
 
 /** The members that openid-client has to judge; ours have been judged. */
 function libraryView(answer: TokenAnswer, purpose: Purpose): object {
-  const idToken = purpose === 'sign-in' ? answer.idToken : undefined
+  const idToken = purpose === 'refresh' ? undefined : answer.idToken
   return { access_token: answer.accessToken.reveal(), token_type: 'bearer', id_token: idToken }
 }
 

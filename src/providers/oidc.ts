@@ -3,7 +3,6 @@ import {
   authorizationCodeGrant,
   buildAuthorizationUrl,
   calculatePKCECodeChallenge,
-  fetchUserInfo,
   genericGrantRequest,
   randomNonce,
   randomPKCECodeVerifier,
@@ -14,11 +13,12 @@ import type { RefreshRules, RequiredClaims, RevocationReach } from '../domain/pr
 import type { TokenExchangeStyle } from '../domain/token-exchange.ts'
 import { outcomeOfAuthorizationError } from './authorization-error.ts'
 import { checkIdToken } from './id-token.ts'
+import { readClaims, rereadClaims } from './oidc-claims.ts'
 import { createExchanges, type Exchange, type OidcClient } from './oidc-exchange.ts'
-import { type Claims, lacksClaims, readIdentity } from './oidc-identity.ts'
+import type { Claims } from './oidc-identity.ts'
 import type { Provider, SignInOutcome } from './provider.ts'
-import { errorCode, type Fetch, ProviderTrouble } from './provider-http.ts'
-import { hasRequiredClaims } from './required-claims.ts'
+import { type Fetch, troubleOf } from './provider-http.ts'
+import { failedRefresh, identityOutcome } from './refresh-outcome.ts'
 import { exchangeForm, failedExchange, readExchange } from './token-exchange.ts'
 
 /** An OpenID Connect provider as gateway.yaml describes it. */
@@ -67,6 +67,7 @@ export function createOidcProvider(options: OidcOptions, tools: OidcTools = {}):
     entry: 'redirect',
     ...(options.refresh ? { refreshRules: options.refresh } : {}),
     revocationEnds: options.revocationEnds ?? 'account',
+    requiresClaims: Object.keys(options.requiredClaims ?? {}).length > 0,
 
     async begin(state, callbackUrl) {
       try {
@@ -98,28 +99,28 @@ export function createOidcProvider(options: OidcOptions, tools: OidcTools = {}):
         const { idToken = '', ...tokens } = exchange.answer()
         const claims: Claims = granted.claims() ?? {}
         checkIdToken(idToken, claims, options.clientId, tokens.accessToken.reveal())
-        if (!hasRequiredClaims(options.requiredClaims ?? {}, (claim) => claims[claim]))
-          return { outcome: 'denied', reason: 'required_claim_missing' }
-        const sources = await gatherClaims(exchange, claims, options.groupsClaim)
-        const vouched = sources.map((source) => withVerification(source, options.emailVerifiedClaim))
-        const identity = readIdentity(options.name, vouched, options.groupsClaim)
-        if (!identity) return { outcome: 'refused', reason: 'subject_unusable' }
-        return { outcome: 'signed-in', identity, tokens }
+        return { outcome: 'signed-in', identity: await readClaims(exchange, claims, options), tokens }
       } catch (error) {
         return failedSignIn(error)
       }
     },
 
     async refresh(refreshToken) {
+      let exchange: Exchange | undefined
       try {
-        const exchange = await exchanges.open('refresh')
+        exchange = await exchanges.open('refresh')
         await refreshTokenGrant(exchange.config, refreshToken.reveal())
-        const { idToken: _, ...tokens } = exchange.answer()
-        // RFC 6749 §6: without a new refresh token the old one stays good.
-        return { outcome: 'refreshed', tokens: { refreshToken, ...tokens } }
+        const answer = exchange.answer()
+        const { idToken: _, ...tokens } = answer
+        return {
+          outcome: 'refreshed',
+          // RFC 6749 §6: without a new refresh token the old one stays good.
+          tokens: { refreshToken, ...tokens },
+          identify: () =>
+            identityOutcome(async () => rereadClaims(await exchanges.open({ refreshed: answer }), options)),
+        }
       } catch (error) {
-        const { effect, reason } = troubleOf(error)
-        return { outcome: effect, reason }
+        return failedRefresh(error, exchange?.asked() ?? false)
       }
     },
 
@@ -158,38 +159,9 @@ function optionalParameters({ scopes, authorizationParameters }: OidcOptions): R
   return Object.fromEntries(wanted.filter(([, value]) => value !== ''))
 }
 
-/**
- * The id_token's claims and, where those lack something, the userinfo endpoint's. An endpoint that refuses our token
- * tells us nothing, and missing claims allow nothing; one that is down could change who may come in, so that throws.
- */
-async function gatherClaims({ config, answer }: Exchange, claims: Claims, groupsClaim: string): Promise<Claims[]> {
-  const hasUserinfo = config.serverMetadata().userinfo_endpoint !== undefined
-  if (!hasUserinfo || !lacksClaims(claims, groupsClaim)) return [claims]
-  try {
-    return [claims, await fetchUserInfo(config, answer().accessToken.reveal(), String(claims.sub))]
-  } catch (error) {
-    const trouble = troubleOf(error)
-    if (trouble.effect === 'misconfigured' && trouble.reason.startsWith('http_')) return [claims]
-    throw trouble
-  }
-}
-
 function failedSignIn(error: unknown): SignInOutcome {
   if (error instanceof AuthorizationResponseError) return outcomeOfAuthorizationError(error.error)
   const { effect, reason } = troubleOf(error)
+  if (reason === 'required_claim_missing') return { outcome: 'denied', reason }
   return { outcome: effect === 'unavailable' ? 'unavailable' : 'refused', reason }
-}
-
-/** A provider with a claim of its own writes it as `true`, as 1 or as "1". */
-function withVerification(claims: Claims, claim: string | undefined): Claims {
-  if (claim === undefined || Object.hasOwn(claims, 'email_verified')) return claims
-  return { ...claims, email_verified: [true, 1, '1'].some((yes) => yes === claims[claim]) }
-}
-
-/** Our own verdict, however deep openid-client has wrapped it; else the constant code of its complaint. */
-function troubleOf(error: unknown): ProviderTrouble {
-  for (let cause = error; cause instanceof Error; cause = cause.cause)
-    if (cause instanceof ProviderTrouble) return cause
-  const code = error instanceof Error && 'code' in error ? String(error.code).toLowerCase() : ''
-  return new ProviderTrouble('misconfigured', errorCode(code))
 }

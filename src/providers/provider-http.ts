@@ -1,4 +1,5 @@
 import type { CustomFetchOptions } from 'openid-client'
+import { wasNeverSent } from './never-sent.ts'
 
 /** The part of `fetch` that providers use; an egress guard can stand in for it. */
 export type Fetch = typeof fetch
@@ -7,7 +8,12 @@ export type Fetch = typeof fetch
 export interface PlainAnswer {
   readonly status: number
   readonly body: string
+  /** How long the server wants to be left alone, ms. */
+  readonly retryAfterMs?: number | undefined
 }
+
+/** Headers of a token endpoint that say something; for `keep` of {@link fetchWhole}. */
+export const TOKEN_HEADERS: readonly string[] = ['retry-after']
 
 /** What a failed answer means for whoever waits for it, in the words of {@link RefreshOutcome}. */
 export type TroubleEffect = 'dead' | 'misconfigured' | 'unavailable'
@@ -17,12 +23,30 @@ export class ProviderTrouble extends Error {
   override readonly name = 'ProviderTrouble'
   readonly effect: TroubleEffect
   readonly reason: string
+  /** The provider surely did not do what it was asked to; by default it may have. */
+  readonly undone: boolean
+  /** How long it wants to be left alone, ms. */
+  readonly retryAfterMs: number | undefined
 
-  constructor(effect: TroubleEffect, reason: string) {
+  constructor(
+    effect: TroubleEffect,
+    reason: string,
+    about: { undone?: boolean; retryAfterMs?: number | undefined } = {},
+  ) {
     super(reason)
     this.effect = effect
     this.reason = reason
+    this.undone = about.undone ?? false
+    this.retryAfterMs = about.retryAfterMs
   }
+}
+
+/** Our own verdict, however deep a library has wrapped it; else the constant code of its complaint. */
+export function troubleOf(error: unknown): ProviderTrouble {
+  for (let cause = error; cause instanceof Error; cause = cause.cause)
+    if (cause instanceof ProviderTrouble) return cause
+  const code = error instanceof Error && 'code' in error ? String(error.code).toLowerCase() : ''
+  return new ProviderTrouble('misconfigured', errorCode(code))
 }
 
 /** Enough for metadata, keys and tokens of any provider; more is an attack or a mistake (C26). */
@@ -56,7 +80,8 @@ export async function fetchWhole(
     })
   } catch (cause) {
     if (cause instanceof ProviderTrouble) throw cause
-    throw new ProviderTrouble('unavailable', deadline.aborted ? 'timeout' : 'unreachable')
+    if (deadline.aborted) throw new ProviderTrouble('unavailable', 'timeout')
+    throw new ProviderTrouble('unavailable', 'unreachable', { undone: wasNeverSent(cause) })
   }
 }
 
@@ -69,10 +94,20 @@ export async function requireJsonAnswer(response: Response): Promise<Response> {
   return response
 }
 
-/** What a status other than 2xx means by itself: 4xx is about us, except where it says "later". */
-export function troubleOfStatus(status: number): ProviderTrouble {
+/**
+ * What a status other than 2xx means by itself: 4xx is about us, except where it says "later". Redirects, 4xx and 503 turn a
+ * request away; behind any other 5xx it may have been done.
+ */
+export function troubleOfStatus(status: number, retryAfterMs?: number): ProviderTrouble {
   const ours = status >= 400 && status < 500 && !PASSING.has(status)
-  return new ProviderTrouble(ours ? 'misconfigured' : 'unavailable', `http_${status}`)
+  const undone = (status >= 300 && status < 500) || status === 503
+  return new ProviderTrouble(ours ? 'misconfigured' : 'unavailable', `http_${status}`, { undone, retryAfterMs })
+}
+
+/** A response of {@link fetchWhole} as plain values; `now` in ms. */
+export async function plainAnswer(response: Response, now: number): Promise<PlainAnswer> {
+  const retryAfterMs = readRetryAfter(response.headers.get('retry-after'), now)
+  return { status: response.status, body: await response.text(), retryAfterMs }
 }
 
 /** The members of a JSON object, or undefined for any other text. */
@@ -102,4 +137,11 @@ async function readBounded(response: Response): Promise<Buffer<ArrayBuffer>> {
     chunks.push(chunk)
   }
   return Buffer.concat(chunks)
+}
+
+/** `Retry-After` (RFC 9110 §10.2.3) in ms from `now`, or undefined. */
+function readRetryAfter(value: string | null, now: number): number | undefined {
+  if (value === null) return undefined
+  const ms = /^[0-9]{1,9}$/.test(value) ? Number(value) * 1000 : Date.parse(value) - now
+  return Number.isNaN(ms) || ms < 0 ? undefined : ms
 }

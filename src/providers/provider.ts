@@ -29,10 +29,33 @@ export type SignInOutcome =
   | { readonly outcome: 'wrong_password' }
   | { readonly outcome: 'denied' | 'refused' | 'unavailable'; readonly reason: string }
 
-/** How a refresh ended. `dead`: the provider says invalid_grant, for ever. `misconfigured`: it refuses us, not the user. */
+/**
+ * How a refresh ended. `dead`: the provider says invalid_grant, for ever. `misconfigured`: it refuses us, not the user.
+ * `unspent`: it surely has not exchanged the refresh token; otherwise it may have, and only its answer was lost.
+ */
 export type RefreshOutcome =
-  | { readonly outcome: 'refreshed'; readonly tokens: ProviderTokens }
-  | { readonly outcome: 'dead' | 'misconfigured' | 'unavailable'; readonly reason: string }
+  | {
+      readonly outcome: 'refreshed'
+      readonly tokens: ProviderTokens
+      /**
+       * Asks, with the new tokens, who the user is by now. To be called when they are stored: it may take long or fail.
+       * Absent where the provider cannot tell.
+       */
+      readonly identify?: () => Promise<IdentityOutcome>
+    }
+  | { readonly outcome: 'dead'; readonly reason: string }
+  | {
+      readonly outcome: 'misconfigured' | 'unavailable'
+      readonly reason: string
+      readonly unspent: boolean
+      /** How long the provider wants to be left alone, ms. */
+      readonly retryAfterMs?: number
+    }
+
+/** Who a user is by now. `denied`: a claim that everybody must have is gone. `unavailable`: nothing was learned. */
+export type IdentityOutcome =
+  | { readonly outcome: 'read'; readonly identity: Identity }
+  | { readonly outcome: 'denied' | 'unavailable'; readonly reason: string }
 
 /** A token that was issued for somebody else's eyes. `expiresAt` in ms since 1970, absent if unknown. */
 export interface ExchangedToken {
@@ -71,6 +94,8 @@ export interface Provider {
   finish(back: SignInReturn): Promise<SignInOutcome>
   /** Absent where the provider has no refresh tokens. */
   refresh?(refreshToken: Secret): Promise<RefreshOutcome>
+  /** Whether it lets only users in whose claims have certain values. */
+  readonly requiresClaims?: boolean
   /** What is known about its refresh tokens: whether they rotate, and for how long an exchanged one still works. */
   readonly refreshRules?: RefreshRules
   /**

@@ -1,7 +1,7 @@
 import { isSendableToken, type ProviderTokens } from '../domain/credential.ts'
 import type { TokenAnswerRules } from '../domain/provider-profile.ts'
 import { Secret } from '../domain/secret.ts'
-import { errorCode, ProviderTrouble, parseJsonObject, troubleOfStatus } from './provider-http.ts'
+import { errorCode, type PlainAnswer, ProviderTrouble, parseJsonObject, troubleOfStatus } from './provider-http.ts'
 
 /** A token endpoint's answer (RFC 6749 §5.1), validated before anybody stores it. */
 export interface TokenAnswer extends ProviderTokens {
@@ -25,20 +25,20 @@ const STANDARD: TokenAnswerRules = {
 export type Members = Readonly<Record<string, unknown>>
 
 /**
- * Reads status and body of a token endpoint. `now` (ms) turns `expires_in` into a time. Throws {@link ProviderTrouble}:
- * `dead` for invalid_grant alone, `unavailable` for what passes, `misconfigured` for every other refusal and for tokens
- * that could never be sent. An `error` counts with status 200 too (B131).
+ * Reads a token endpoint's answer. `now` (ms) turns `expires_in` into a time. Throws {@link ProviderTrouble}: `dead` for
+ * invalid_grant alone, `unavailable` for what passes, `misconfigured` for every other refusal and for tokens that could
+ * never be sent. An `error` counts with status 200 too (B131).
  */
-export function readTokenAnswer(status: number, body: string, now: number): TokenAnswer {
-  return readTokens(readTokenMembers(status, body, STANDARD), now, STANDARD)
+export function readTokenAnswer(answer: PlainAnswer, now: number): TokenAnswer {
+  return readTokens(readTokenMembers(answer, STANDARD), now, STANDARD)
 }
 
 /** The members of a token endpoint's answer that is not an error by `rules`; throws as {@link readTokenAnswer} does. */
-export function readTokenMembers(status: number, body: string, rules: TokenAnswerRules): Members {
+export function readTokenMembers({ status, body, retryAfterMs }: PlainAnswer, rules: TokenAnswerRules): Members {
   const members = parseJsonObject(body) ?? (rules.formEncoded ? parseFormAnswer(body) : undefined)
-  if (status >= 500 || status === 429) throw troubleOfStatus(status)
+  if (status >= 500 || status === 429) throw troubleOfStatus(status, retryAfterMs)
   if (members && typeof members.error === 'string') throw troubleOfCode(errorCode(members.error), rules)
-  if (status < 200 || status > 299) throw troubleOfStatus(status)
+  if (status < 200 || status > 299) throw troubleOfStatus(status, retryAfterMs)
   if (!members) throw new ProviderTrouble('unavailable', 'answer_not_json')
   return members
 }
@@ -52,7 +52,8 @@ export function isPassingCode(code: string): boolean {
 export function troubleOfCode(code: string, { deadCodes, passingCodes }: TokenAnswerRules = STANDARD): ProviderTrouble {
   if (code === 'invalid_grant' || deadCodes.includes(code)) return new ProviderTrouble('dead', code)
   const passes = isPassingCode(code) || passingCodes.includes(code)
-  return new ProviderTrouble(passes ? 'unavailable' : 'misconfigured', code)
+  // Whoever names an error has not done it, unless the error is its own.
+  return new ProviderTrouble(passes ? 'unavailable' : 'misconfigured', code, { undone: code !== 'server_error' })
 }
 
 /** The tokens among `members`, validated; throws {@link ProviderTrouble} `misconfigured` when they are of no use. */

@@ -369,12 +369,39 @@ describe('refreshing at an OpenID Connect provider', () => {
     },
   )
 
+  it.each([
+    ['unavailable', { unspent: true, retryAfterMs: 1000 }],
+    ['html', { unspent: false }],
+    ['hang', { unspent: false }],
+    ['drop-after-commit', { unspent: false }],
+  ] as const)(
+    'tells whether the refresh token may be spent when the token endpoint answers with: %s (C17)',
+    async (tokenEndpoint, told) => {
+      const provider = connect({ timeoutMs: 1000 })
+      const tokens = await signedIn(provider)
+      idp.setMode({ tokenEndpoint })
+      expect(await refresh(provider, tokens)).toEqual({ outcome: 'unavailable', reason: expect.any(String), ...told })
+    },
+  )
+
+  it('knows that nothing is spent at a provider that is not there, or whose metadata are not (C17)', async () => {
+    const gone = await startIdentityProvider({ redirectUris: [CALLBACK] })
+    const provider = connect({}, {}, gone)
+    const tokens = await signedIn(provider)
+    await gone.close()
+    // The first one may still meet the connection of the sign-in, and cannot know how far it got.
+    await refresh(provider, tokens)
+    expect(await refresh(provider, tokens)).toMatchObject({ outcome: 'unavailable', unspent: true })
+    idp.setMode({ discovery: 'unavailable' })
+    expect(await refresh(connect(), tokens)).toMatchObject({ outcome: 'unavailable', unspent: true })
+  })
+
   it('is unavailable when the answer is lost on the way, and only the next attempt shows the loss (C17)', async () => {
     const provider = connect()
     const tokens = await signedIn(provider)
     const before = idp.refreshes()
     idp.setMode({ tokenEndpoint: 'drop-after-commit' })
-    expect(await refresh(provider, tokens)).toEqual({ outcome: 'unavailable', reason: 'unreachable' })
+    expect(await refresh(provider, tokens)).toEqual({ outcome: 'unavailable', reason: 'unreachable', unspent: false })
     expect(idp.refreshes()).toBe(before + 1)
     idp.setMode({ tokenEndpoint: 'ok' })
     expect(await refresh(provider, tokens)).toEqual({ outcome: 'dead', reason: 'invalid_grant' })
@@ -384,7 +411,11 @@ describe('refreshing at an OpenID Connect provider', () => {
     const provider = connect()
     const tokens = await signedIn(provider)
     const mistaken = connect({}, { clientSecret: new Secret('not-the-secret') })
-    expect(await refresh(mistaken, tokens)).toEqual({ outcome: 'misconfigured', reason: 'invalid_client' })
+    expect(await refresh(mistaken, tokens)).toEqual({
+      outcome: 'misconfigured',
+      reason: 'invalid_client',
+      unspent: true,
+    })
     await expect(refreshed(provider, tokens)).resolves.toBeDefined()
   })
 
@@ -392,5 +423,54 @@ describe('refreshing at an OpenID Connect provider', () => {
     const tokens = await signedIn(connect())
     idp.setMode({ jwks: 'unavailable' })
     await expect(refreshed(connect(), tokens)).resolves.toBeDefined()
+  })
+})
+
+describe('asking an OpenID Connect provider about the user again, after a refresh', () => {
+  const alice: { sub: string; email: string; email_verified: true; groups: unknown } = {
+    sub: 'alice',
+    email: 'alice@example.com',
+    email_verified: true,
+    groups: ['staff'],
+  }
+  let theirs: IdentityProvider
+  afterEach(async () => {
+    await theirs?.close()
+  })
+
+  async function identify(options: Partial<OidcOptions>, between: () => void) {
+    alice.groups = ['staff']
+    theirs = await startIdentityProvider({ redirectUris: [CALLBACK], accounts: [alice], claimsInIdToken: true })
+    const provider = connect({}, options, theirs)
+    const tokens = await signedIn(provider)
+    between()
+    const outcome = await refresh(provider, tokens)
+    if (outcome.outcome !== 'refreshed') throw new Error(`not refreshed: ${outcome.reason}`)
+    return outcome.identify?.()
+  }
+
+  it('reads the same as at the sign-in, and what has changed since (U-11)', async () => {
+    expect(await identify({}, () => {})).toMatchObject({
+      outcome: 'read',
+      identity: { subject: 'alice', groups: ['staff'] },
+    })
+    await theirs.close()
+    const changed = await identify({}, () => {
+      alice.groups = ['guests']
+    })
+    expect(changed).toMatchObject({ outcome: 'read', identity: { email: alice.email, groups: ['guests'] } })
+  })
+
+  it('denies who lacks a required claim by now (U-11)', async () => {
+    const options = { requiredClaims: { groups: ['staff'] } }
+    const outcome = await identify(options, () => {
+      alice.groups = ['guests']
+    })
+    expect(outcome).toEqual({ outcome: 'denied', reason: 'required_claim_missing' })
+  })
+
+  it('learns nothing while keys or userinfo cannot be read (U-13)', async () => {
+    const outcome = await identify({ groupsClaim: 'teams' }, () => theirs.setMode({ userinfo: 'unavailable' }))
+    expect(outcome).toEqual({ outcome: 'unavailable', reason: 'http_503' })
   })
 })

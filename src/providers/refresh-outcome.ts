@@ -1,0 +1,21 @@
+import type { Identity } from '../domain/identity.ts'
+import type { IdentityOutcome, RefreshOutcome } from './provider.ts'
+import { troubleOf } from './provider-http.ts'
+
+/** What trouble with a refresh means for its token; `asked`: whether the token endpoint was asked at all. */
+export function failedRefresh(error: unknown, asked: boolean): RefreshOutcome {
+  const { effect, reason, undone, retryAfterMs } = troubleOf(error)
+  if (effect === 'dead') return { outcome: effect, reason }
+  const unspent = undone || !asked
+  return { outcome: effect, reason, unspent, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) }
+}
+
+/** Who the user is by now, read by `read`; trouble means that nothing was learned, except that a claim is missing. */
+export async function identityOutcome(read: () => Promise<Identity>): Promise<IdentityOutcome> {
+  try {
+    return { outcome: 'read', identity: await read() }
+  } catch (error) {
+    const { reason } = troubleOf(error)
+    return { outcome: reason === 'required_claim_missing' ? 'denied' : 'unavailable', reason }
+  }
+}
