@@ -4,13 +4,15 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 export interface Metrics {
   readonly registry: Registry
   readonly requests: Counter<'route' | 'outcome'>
+  readonly upstreamFirstByteSeconds: Histogram<'route'>
   readonly upstreamSeconds: Histogram<'route'>
   readonly openStreams: Gauge<'route'>
   readonly tokens: Counter<'grant_type' | 'outcome'>
   readonly signIns: Counter<'provider' | 'outcome'>
-  readonly upstreamRefreshes: Counter<'provider' | 'outcome'>
+  readonly upstreamRefreshes: Counter<'route' | 'provider' | 'outcome'>
   readonly tokenExchanges: Counter<'provider' | 'outcome'>
   readonly registrations: Counter<'outcome'>
+  readonly refusals: Counter<'endpoint' | 'status'>
 }
 
 /** What others count; asked when the metrics are. */
@@ -37,6 +39,13 @@ export function createMetrics(losses: Losses = { lostLogLines: () => 0, lostAudi
       name: 'gatehouse_requests_total',
       help: 'Requests on MCP routes, by route and what became of them.',
       labelNames: ['route', 'outcome'],
+      registers,
+    }),
+    upstreamFirstByteSeconds: new Histogram({
+      name: 'gatehouse_upstream_first_byte_seconds',
+      help: "Seconds until the status line of the MCP server's answer came.",
+      labelNames: ['route'],
+      buckets: [0.005, 0.02, 0.1, 0.5, 2, 10, 60],
       registers,
     }),
     upstreamSeconds: new Histogram({
@@ -67,7 +76,7 @@ export function createMetrics(losses: Losses = { lostLogLines: () => 0, lostAudi
     upstreamRefreshes: new Counter({
       name: 'gatehouse_provider_refreshes_total',
       help: 'Refreshes of provider tokens, by outcome.',
-      labelNames: ['provider', 'outcome'],
+      labelNames: ['route', 'provider', 'outcome'],
       registers,
     }),
     tokenExchanges: new Counter({
@@ -80,6 +89,12 @@ export function createMetrics(losses: Losses = { lostLogLines: () => 0, lostAudi
       name: 'gatehouse_client_registrations_total',
       help: 'Client registrations (RFC 7591), by outcome.',
       labelNames: ['outcome'],
+      registers,
+    }),
+    refusals: new Counter({
+      name: 'gatehouse_refusals_total',
+      help: 'Requests that no endpoint foresaw: malformed, too large, too many; by endpoint and status.',
+      labelNames: ['endpoint', 'status'],
       registers,
     }),
   }

@@ -14,6 +14,7 @@ import { acceptCookies } from './http/browser-proof.ts'
 import { replyNotFound, replyOAuthError, replyRouteRefusal } from './http/error-reply.ts'
 import { acceptRateLimits } from './http/rate-limit.ts'
 import { acceptedHosts, guardRequest } from './http/request-guard.ts'
+import type { Metrics } from './metrics.ts'
 import { showProblem } from './oauth/answer.ts'
 import { StoreUnavailable } from './storage/store.ts'
 
@@ -29,7 +30,11 @@ const KEEP_ALIVE_MS = 72_000
  * The listener where clients and browsers come in, without any endpoint yet: what holds for every request (guard,
  * request id, log line) and the form of every unforeseen error, in the words of whoever reads it.
  */
-export async function createPublicListener(config: GatewayConfig, logger: Logger): Promise<FastifyInstance> {
+export async function createPublicListener(
+  config: GatewayConfig,
+  logger: Logger,
+  metrics: Pick<Metrics, 'refusals'>,
+): Promise<FastifyInstance> {
   const app = fastify({
     loggerInstance: logger,
     genReqId: () => randomUUID(),
@@ -45,10 +50,19 @@ export async function createPublicListener(config: GatewayConfig, logger: Logger
     onProtoPoisoning: 'error',
     onConstructorPoisoning: 'error',
     http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: 5000, insecureHTTPParser: false },
-    frameworkErrors: (error, request, reply) => answerFault(error, request, reply),
+    frameworkErrors: (error, request, reply) => fault(error, request, reply),
   }) as unknown as FastifyInstance
   const hosts = acceptedHosts(config.publicUrl)
   const isHttps = config.publicUrl.startsWith('https:')
+
+  function counted(request: FastifyRequest, status: number): void {
+    // The pattern, as below: what was asked for would let anybody add labels.
+    metrics.refusals.inc({ endpoint: request.routeOptions?.url ?? '(unknown)', status })
+  }
+  function fault(error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+    counted(request, faultStatus(error))
+    return answerFault(error, request, reply)
+  }
 
   noteArrivals(app, Date.now)
   // Hooks of every request are plain callbacks: a promise for each would cost more than what they do.
@@ -57,6 +71,7 @@ export async function createPublicListener(config: GatewayConfig, logger: Logger
     if (isHttps) reply.header('strict-transport-security', 'max-age=31536000')
     const refused = guardRequest(request.raw, hosts)
     if (!refused) return done()
+    counted(request, refused.status)
     request.log.info({ status: refused.status, problem: refused.problem }, 'refused')
     reply
       .code(refused.status)
@@ -81,7 +96,7 @@ export async function createPublicListener(config: GatewayConfig, logger: Logger
     if (request.url.startsWith('/.well-known/')) reply.header('access-control-allow-origin', '*')
     return replyNotFound(reply)
   })
-  app.setErrorHandler<FastifyError>((error, request, reply) => answerFault(error, request, reply))
+  app.setErrorHandler<FastifyError>(fault)
   await acceptCookies(app)
   await acceptRateLimits(app)
   return app

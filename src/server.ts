@@ -17,6 +17,7 @@ import { createExternalTokens } from './gateway/external-token.ts'
 import { createForwarder } from './gateway/forward.ts'
 import { createFreshCredentials } from './gateway/fresh-credential.ts'
 import type { Gateway } from './gateway/gateway.ts'
+import { createRequestRates } from './gateway/request-rates.ts'
 import type { Forwarding } from './gateway/route-endpoint.ts'
 import { createSignedJwt } from './gateway/signed-jwt.ts'
 import { createSigningKeys } from './gateway/signing-keys.ts'
@@ -95,6 +96,7 @@ export async function startGateway(
     crossOrigin: createCrossOrigin(config.publicUrl, config.allowedOrigins),
     forwarder,
     concurrency: createConcurrency(config.limits),
+    rates: createRequestRates(config.limits),
     maxBodyBytes: config.limits.bodyBytes,
     calls: createCallNotes({
       audit,
@@ -116,7 +118,7 @@ export async function startGateway(
     } else if (change.kind === 'access') forwarder.endStreams((_, token) => token === change.hash)
   })
 
-  const app = await createPublicListener(config, logger)
+  const app = await createPublicListener(config, logger, metrics)
   await mountTable(app, config, server, gateway, forwarding, signingKeys)
   let draining = false
   const operations = createOperationsListener({

@@ -42,6 +42,10 @@ export function assemble(parsed: ParsedGateway): GatewayConfig {
       tokenRequests: parsed.limits.token_requests,
       concurrentPerGrant: parsed.limits.concurrent_per_grant,
       concurrentPerRoute: parsed.limits.concurrent_per_route,
+      ...(parsed.limits.requests_per_user === undefined ? {} : { requestsPerUser: parsed.limits.requests_per_user }),
+      ...(parsed.limits.requests_per_client === undefined
+        ? {}
+        : { requestsPerClient: parsed.limits.requests_per_client }),
       bodyBytes: parsed.limits.body_bytes,
     },
     tokens: {

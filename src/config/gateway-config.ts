@@ -55,6 +55,9 @@ export interface LimitsConfig {
   /** Requests and streams that are open at once. */
   readonly concurrentPerGrant: number
   readonly concurrentPerRoute: number
+  /** A minute, to all routes together; absent: any number. */
+  readonly requestsPerUser?: number
+  readonly requestsPerClient?: number
   /** The largest request to an MCP server, in bytes. */
   readonly bodyBytes: number
 }

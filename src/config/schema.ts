@@ -62,6 +62,17 @@ const perMinute = (description: string, normally: number) =>
     .meta({ description, examples: [normally] })
     .prefault(normally)
 
+const requestsOf = (whom: string) =>
+  z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .meta({
+      description: `Requests a minute of ${whom}, to all routes together. Absent: any number.`,
+      examples: [6000],
+    })
+    .optional()
+
 const atOnce = (whose: string, normally: number) =>
   z
     .int()
@@ -76,6 +87,8 @@ const LimitsSchema = z.strictObject({
   token_requests: perMinute('A minute, from one address: /token, /revoke and /introspect.', 6000),
   concurrent_per_grant: atOnce('one authorization: one user with one client', 1000),
   concurrent_per_route: atOnce('one route', 10_000),
+  requests_per_user: requestsOf('one user'),
+  requests_per_client: requestsOf('one client, whoever uses it'),
   body_bytes: z
     .int()
     .min(64 * 1024)

@@ -13,7 +13,8 @@ import type { Gateway } from './gateway.ts'
 
 export type Authenticated =
   | { readonly ok: true; readonly access: OpenAccess }
-  | { readonly ok: false; readonly refusal: RouteRefusal }
+  /** `reason` is a constant, for metrics and the log. */
+  | { readonly ok: false; readonly reason: string; readonly refusal: RouteRefusal }
 
 /**
  * Whether the request carries a token that is good here and now (RFC 6750, RFC 8707): form first, then one look-up,
@@ -21,7 +22,8 @@ export type Authenticated =
  * nothing may be forwarded.
  */
 export async function authenticate(gateway: Gateway, route: Route, request: FastifyRequest): Promise<Authenticated> {
-  if (hasTokenInQuery(request.url)) return refuse(400, 'the access token belongs in the Authorization header')
+  if (hasTokenInQuery(request.url))
+    return refuse('token_in_query', 400, 'the access token belongs in the Authorization header')
   const { authorization } = request.headers
   const token = /^bearer +(.+)$/i.exec(authorization ?? '')?.[1]
   if (token === undefined) return challenge(gateway, route)
@@ -50,6 +52,7 @@ async function authenticateExternal(
     gateway.logger.warn({ route: route.path, reason: verified.reason }, 'a token could not be verified')
     return {
       ok: false,
+      reason: 'keys_unavailable',
       refusal: { status: 503, message: 'the keys of the authorization server cannot be read; try again later' },
     }
   }
@@ -57,8 +60,7 @@ async function authenticateExternal(
   const { access } = verified
   const decision = decide(route, access.identity)
   // A new token would not help, so there is nothing to challenge (RFC 6750 §3.1).
-  if (!decision.allowed)
-    return { ok: false, refusal: { status: 403, message: 'this user may not use this MCP server' } }
+  if (!decision.allowed) return refuse('not_allowed', 403, 'this user may not use this MCP server')
   return { ok: true, access }
 }
 
@@ -134,6 +136,7 @@ function noteOtherRoute(
 function challenge(gateway: Gateway, route: Route): Authenticated {
   return {
     ok: false,
+    reason: 'no_token',
     refusal: {
       status: 401,
       message: 'an access token is required',
@@ -143,11 +146,11 @@ function challenge(gateway: Gateway, route: Route): Authenticated {
 }
 
 function challengeInvalid(gateway: Gateway, route: Route): Authenticated {
-  return { ok: false, refusal: invalidToken(gateway, route) }
+  return { ok: false, reason: 'invalid_token', refusal: invalidToken(gateway, route) }
 }
 
-function refuse(status: 400, message: string): Authenticated {
-  return { ok: false, refusal: { status, message } }
+function refuse(reason: string, status: 400 | 403, message: string): Authenticated {
+  return { ok: false, reason, refusal: { status, message } }
 }
 
 /** RFC 6750 §2.3 is forbidden by MCP: tokens in URLs end up in logs. However the name is written, a server may read it so. */

@@ -75,7 +75,11 @@ export function createFreshCredentials(
       return awaitOther(grant, row, provider)
 
     const outcome = await provider.refresh(held.refreshToken)
-    gateway.metrics.upstreamRefreshes.inc({ provider: provider.name, outcome: outcome.outcome })
+    gateway.metrics.upstreamRefreshes.inc({
+      route: grant.routePath,
+      provider: provider.name,
+      outcome: outcome.outcome,
+    })
     return settle(grant, row, provider, outcome)
   }
 

@@ -15,6 +15,7 @@ import type { Gateway } from './gateway.ts'
 import { type HeaderLines, upstreamHeaders } from './headers.ts'
 import { injectedHeaders } from './injected-headers.ts'
 import { createMessagePolicy, type Inspection } from './message-policy.ts'
+import type { RequestRates } from './request-rates.ts'
 import {
   type CredentialSources,
   noteRefusedPat,
@@ -43,6 +44,7 @@ export interface Forwarding extends CredentialSources {
   readonly crossOrigin: CrossOrigin
   readonly forwarder: Forwarder
   readonly concurrency: Concurrency
+  readonly rates: RequestRates | undefined
   readonly calls: CallNotes
   /** The largest body of a request, in bytes. */
   readonly maxBodyBytes: number
@@ -65,11 +67,11 @@ interface Judged {
 
 /**
  * One protected MCP server: every request is judged before a byte of it goes anywhere (Origin, preflight, loop, token,
- * method, session, limits, messages, credential), then it is forwarded as a pure stream. Refusals never look like evidence of a
+ * method, rate, session, limits, messages, credential), then it is forwarded as a pure stream. Refusals never look like evidence of a
  * protocol era.
  */
 export function routeEndpoint(gateway: Gateway, forwarding: Forwarding, route: Route, part: RoutePart = 'endpoint') {
-  const { crossOrigin, concurrency, forwarder, calls, maxBodyBytes } = forwarding
+  const { crossOrigin, concurrency, rates, forwarder, calls, maxBodyBytes } = forwarding
   const { issuer, now } = gateway
   const policy = createMessagePolicy(route, { issuer, maxBodyBytes, calls, now })
   const sessions = createRouteSessions(gateway, route)
@@ -78,6 +80,7 @@ export function routeEndpoint(gateway: Gateway, forwarding: Forwarding, route: R
   // Labels are resolved once: doing it for each request would cost as much as the check of its token.
   const open = gateway.metrics.openStreams.labels(route.path)
   const seconds = gateway.metrics.upstreamSeconds.labels(route.path)
+  const firstByte = gateway.metrics.upstreamFirstByteSeconds.labels(route.path)
   const answered = gateway.metrics.requests.labels(route.path, 'answered')
   const methods = part === 'messages' ? ['POST'] : ['GET', 'POST', 'DELETE']
 
@@ -89,10 +92,12 @@ export function routeEndpoint(gateway: Gateway, forwarding: Forwarding, route: R
     if (cameBack(via, pseudonym)) return refuse(request, reply, 'loop', LOOP)
 
     const authenticated = await authenticate(gateway, route, request)
-    if (!authenticated.ok) return refuse(request, reply, 'unauthenticated', authenticated.refusal)
+    if (!authenticated.ok) return refuse(request, reply, authenticated.reason, authenticated.refusal)
     const { access } = authenticated
     if (!methods.includes(request.method)) return refuse(request, reply, 'method_refused', wrongMethod(methods))
 
+    const exceeded = rates?.take(access)
+    if (exceeded) return refuse(request, reply, exceeded.reason, exceeded.refusal)
     const judged = sessions.judge(request, access.grant)
     const session = typeof judged === 'string' ? judged : await judged
     const upstream = part === 'messages' ? await announced?.open(request.url, access.grant) : route.upstream
@@ -137,6 +142,7 @@ export function routeEndpoint(gateway: Gateway, forwarding: Forwarding, route: R
       request.log.error({ route: route.path }, 'a header of this route cannot be filled for this user')
       return refuse(request, reply, 'not_injectable', UNFILLABLE)
     }
+    const sentAt = performance.now()
     const exchange: Exchange = {
       request: request.raw,
       response: reply.raw,
@@ -148,7 +154,10 @@ export function routeEndpoint(gateway: Gateway, forwarding: Forwarding, route: R
       owner: access.grant.id,
       token: access.access.hash,
       endsAt: access.access.expiresAt,
-      admit: sessions.admit,
+      admit(answered, status, received) {
+        firstByte.observe((performance.now() - sentAt) / 1000)
+        return sessions.admit(answered, status, received)
+      },
       keepAliveMs: route.keepAliveMs,
       rewrite: bothRewrites(part === 'endpoint' ? announced?.rewrite(access.grant) : undefined, filter?.events),
       filter,

@@ -35,7 +35,7 @@ export function replyNotFound(reply: FastifyReply): FastifyReply {
 
 /** What a route answers when it did not forward; statuses that no MCP client takes for evidence of a protocol era. */
 export interface RouteRefusal {
-  readonly status: 400 | 401 | 403 | 404 | 405 | 413 | 415 | 431 | 500 | 502 | 503 | 504
+  readonly status: 400 | 401 | 403 | 404 | 405 | 413 | 415 | 429 | 431 | 500 | 502 | 503 | 504
   readonly message: string
   readonly headers?: Readonly<Record<string, string>>
   /** A code that MCP defines; absent: the status. */

@@ -5,6 +5,7 @@ import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createMetrics } from '../../src/metrics.ts'
 import { createPublicListener } from '../../src/public-listener.ts'
 import { configOf } from '../config/base.ts'
 import { startTestGateway, type TestGateway } from '../fixtures/gateway.ts'
@@ -187,7 +188,7 @@ describe('a connection that sends byte by byte', () => {
       'POST / HTTP/1.1\r\nHost: mcp.example.com\r\nContent-Type: text/plain\r\nContent-Length: 10000\r\n\r\n',
     ],
   ])('%s is closed, while others are answered (B271)', async (_, begin) => {
-    const app = await createPublicListener(configOf(LISTENER), pino({ level: 'silent' }))
+    const app = await createPublicListener(configOf(LISTENER), pino({ level: 'silent' }), createMetrics())
     app.get('/', () => 'ok')
     app.post('/', () => 'ok')
     await app.listen({ host: '127.0.0.1', port: 0 })

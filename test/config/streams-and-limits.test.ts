@@ -33,6 +33,13 @@ describe('what a route says about its streams', () => {
 })
 
 describe('limits on what one caller may use up', () => {
+  it('on requests a minute are absent by default and can be set, for each user and for each client (X-17)', () => {
+    expect(configOf(BASE).limits).not.toHaveProperty('requestsPerUser')
+    expect(configOf(BASE).limits).not.toHaveProperty('requestsPerClient')
+    const limits = 'limits: { requests_per_user: 600, requests_per_client: 6000 }\n'
+    expect(configOf(BASE + limits).limits).toMatchObject({ requestsPerUser: 600, requestsPerClient: 6000 })
+  })
+
   it('are generous by default (P-20, P-64)', () => {
     expect(configOf(BASE).limits).toMatchObject({
       concurrentPerGrant: 1000,
@@ -53,6 +60,8 @@ describe('limits on what one caller may use up', () => {
   it.each([
     ...['concurrent_per_grant: 0', 'concurrent_per_route: 1.5', 'concurrent_per_grant: many', 'body_bytes: 65535'],
     'body_bytes: 10MB',
+    'requests_per_user: 0',
+    'requests_per_client: 1000001',
   ])('refuse %s', (line) => {
     const [key] = line.split(':')
     expect(problemsOf(`${BASE}limits: { ${line} }\n`)).toMatchObject([{ path: `limits.${key}` }])
