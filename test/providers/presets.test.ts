@@ -5,6 +5,7 @@ import type { ProviderConfig } from '../../src/config/gateway-config.ts'
 import { presetNames } from '../../src/config/presets.ts'
 import type { ProviderTokens } from '../../src/domain/credential.ts'
 import { Secret } from '../../src/domain/secret.ts'
+import { ACCESS_TOKEN_TYPE } from '../../src/domain/token-exchange.ts'
 import { createOauth2Provider } from '../../src/providers/oauth2.ts'
 import { createOidcProvider } from '../../src/providers/oidc.ts'
 import type { Provider, SignInReturn } from '../../src/providers/provider.ts'
@@ -193,6 +194,29 @@ describe.each(cases.filter(([, { refresh }]) => refresh))('refreshing with prese
     expect(await tryIt(connect(name, replay))).toMatchObject({ outcome: 'unavailable' })
     answerWith({ status: 401, body: { error: 'invalid_client' } })
     expect(await tryIt(connect(name, replay))).toMatchObject({ outcome: 'misconfigured', reason: 'invalid_client' })
+  })
+})
+
+describe.each(cases.filter(([, { onBehalfOf }]) => onBehalfOf))('exchanging a token with preset %s', (name, replay) => {
+  beforeEach(() => play(replay))
+  const { onBehalfOf } = replay
+  if (!onBehalfOf) throw new Error(`${name} says nothing about exchanges`)
+  const ask = () =>
+    connect(name, replay).exchange?.(HELD.accessToken, {
+      audiences: [],
+      resources: [],
+      scopes: [onBehalfOf.scope],
+      subjectTokenType: ACCESS_TOKEN_TYPE,
+    })
+
+  it('asks as documented, and knows what only the user or an administrator can mend (RFC 7523 §2.1)', async () => {
+    hosts.on(`POST ${onBehalfOf.request.url}`, () => ({ body: onBehalfOf.answer }))
+    const outcome = await ask()
+    if (outcome?.outcome !== 'exchanged') throw new Error(`not exchanged: ${JSON.stringify(outcome)}`)
+    expectAsked(onBehalfOf.request)
+    expect(outcome.exchanged.token.reveal()).toBe(onBehalfOf.answer.access_token)
+    hosts.on(`POST ${onBehalfOf.request.url}`, () => onBehalfOf.needsUser)
+    expect(await ask()).toMatchObject({ outcome: 'interaction_required' })
   })
 })
 

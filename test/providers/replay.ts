@@ -44,6 +44,13 @@ export interface Replay {
   /** An answer in the provider's own words that says: not now. */
   readonly later?: FakedReply
   readonly revoke?: ExpectedRequest & { readonly answer?: FakedReply }
+  /** A token for another service in exchange for access-1, where the provider has its own way to ask for one. */
+  readonly onBehalfOf?: {
+    readonly scope: string
+    readonly request: ExpectedRequest
+    readonly answer: Readonly<Record<string, unknown>>
+    readonly needsUser: FakedReply
+  }
 }
 
 /** Client, code and callback of every replay. */
@@ -201,22 +208,47 @@ export const REPLAYS: Readonly<Record<string, Replay>> = {
     claims: { hd: 'example.com' },
     dead: { status: 400, body: { error: 'invalid_grant', error_description: 'Token has been expired or revoked.' } },
   }),
-  entra: openId({
-    keys: [`tenant: ${TENANT}`],
-    issuer: `${ENTRA}/v2.0`,
-    authorization: `${ENTRA}/oauth2/v2.0/authorize`,
-    token: `${ENTRA}/oauth2/v2.0/token`,
-    jwks: `${ENTRA}/discovery/v2.0/keys`,
-    query: OFFLINE,
-    postOnly: true,
-    claims: { email_verified: undefined, xms_edov: true, tid: TENANT, groups: ['group-object-id'] },
-    identity: { groups: ['group-object-id'] },
-    rotates: true,
-    dead: {
-      status: 400,
-      body: { error: 'invalid_grant', error_description: 'AADSTS700082: expired', error_codes: [700082] },
+  entra: {
+    ...openId({
+      keys: [`tenant: ${TENANT}`],
+      issuer: `${ENTRA}/v2.0`,
+      authorization: `${ENTRA}/oauth2/v2.0/authorize`,
+      token: `${ENTRA}/oauth2/v2.0/token`,
+      jwks: `${ENTRA}/discovery/v2.0/keys`,
+      query: OFFLINE,
+      postOnly: true,
+      claims: { email_verified: undefined, xms_edov: true, tid: TENANT, groups: ['group-object-id'] },
+      identity: { groups: ['group-object-id'] },
+      rotates: true,
+      dead: {
+        status: 400,
+        body: { error: 'invalid_grant', error_description: 'AADSTS700082: expired', error_codes: [700082] },
+      },
+    }),
+    onBehalfOf: {
+      scope: 'api://wiki/.default',
+      request: {
+        url: `${ENTRA}/oauth2/v2.0/token`,
+        form: {
+          grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer',
+          assertion: 'access-1',
+          scope: 'api://wiki/.default',
+          requested_token_use: 'on_behalf_of',
+          ...IN_BODY,
+        },
+      },
+      answer: { token_type: 'Bearer', scope: 'api://wiki/read', expires_in: 3269, access_token: 'wiki-1' },
+      needsUser: {
+        status: 400,
+        body: {
+          error: 'invalid_grant',
+          error_description: 'AADSTS65001: The user or administrator has not consented',
+          error_codes: [65001],
+          suberror: 'consent_required',
+        },
+      },
     },
-  }),
+  },
   okta: openId({
     keys: ['domain: example.okta.com'],
     issuer: 'https://example.okta.com/oauth2/default',
