@@ -1,6 +1,7 @@
 import { type DestinationStream, destination, type Logger, pino } from 'pino'
 import type { Client } from './domain/client.ts'
 import type { Identity } from './domain/identity.ts'
+import type { IssuedTo, UpstreamClientKind } from './domain/upstream-client.ts'
 
 /** Which request it happened in; `address` is the client's, as far as the configuration lets us know it. */
 interface Circumstances {
@@ -23,6 +24,19 @@ export interface AuditedUser {
   readonly email?: string
 }
 
+/** The client that the gateway is at a provider, as that provider's own records name it. */
+export interface AuditedUpstreamClient {
+  readonly provider: string
+  readonly kind: UpstreamClientKind
+  readonly id: string
+  readonly name?: string
+}
+
+/** Facts in which the gateway acted at a provider, or sends what one issued to it. */
+interface AtProvider {
+  readonly upstreamClient?: AuditedUpstreamClient
+}
+
 interface OfGrant {
   readonly client: AuditedClient
   readonly routePath: string
@@ -39,7 +53,7 @@ interface OfExchange {
 }
 
 /** One JSON-RPC request on a route: who asked for what, and as whom the MCP server knows them. */
-export interface AuditedCall extends OfGrant {
+export interface AuditedCall extends OfGrant, AtProvider {
   readonly user: AuditedUser
   readonly method: string
   readonly tool?: string
@@ -52,21 +66,22 @@ export interface AuditedCall extends OfGrant {
 export type AuditEvent = Circumstances &
   (
     | { readonly event: 'client_registered' | 'client_updated' | 'client_deleted'; readonly client: AuditedClient }
-    | {
+    | ({
         readonly event: 'consent_given'
         readonly client: AuditedClient
         readonly routePath: string
         readonly remembered: boolean
-      }
+      } & AtProvider)
     | { readonly event: 'consent_denied'; readonly client: AuditedClient }
-    | ({ readonly event: 'signed_in'; readonly user: AuditedUser; readonly scopes: readonly string[] } & OfGrant)
-    | {
+    | ({ readonly event: 'signed_in'; readonly user: AuditedUser; readonly scopes: readonly string[] } & OfGrant &
+        AtProvider)
+    | ({
         readonly event: 'token_connected'
         readonly user: AuditedUser
         readonly client: AuditedClient
         readonly routePath: string
         readonly upstreamAccount?: string
-      }
+      } & AtProvider)
     | {
         readonly event: 'credential_refused'
         readonly user: AuditedUser
@@ -75,13 +90,13 @@ export type AuditEvent = Circumstances &
       }
     | ({ readonly event: 'token_exchanged' } & OfExchange)
     | ({ readonly event: 'token_exchange_refused'; readonly reason: string } & OfExchange)
-    | {
+    | ({
         readonly event: 'sign_in_failed'
         readonly provider: string
         readonly clientId: string
         readonly routePath: string
         readonly reason: string
-      }
+      } & AtProvider)
     | {
         readonly event: 'access_denied'
         readonly user: AuditedUser
@@ -89,15 +104,16 @@ export type AuditEvent = Circumstances &
         readonly routePath: string
         readonly reason: string
       }
-    | ({ readonly event: 'token_issued' | 'token_refreshed' | 'token_retried'; readonly user: AuditedUser } & OfGrant)
+    | ({ readonly event: 'token_issued' | 'token_refreshed' | 'token_retried'; readonly user: AuditedUser } & OfGrant &
+        AtProvider)
     | ({ readonly event: 'code_replayed' | 'refresh_token_reused' | 'token_revoked' } & OfGrant)
-    | {
+    | ({
         readonly event: 'grant_revoked'
         readonly grantId: string
         readonly clientId: string
         readonly routePath: string
         readonly reason: string
-      }
+      } & AtProvider)
     | {
         readonly event: 'session_refused'
         readonly grantId: string
@@ -199,6 +215,13 @@ export function auditedClient(client: Client): AuditedClient {
 /** How the trail names a user. */
 export function auditedUser({ provider, subject, email }: Identity): AuditedUser {
   return { provider, subject, ...(email === undefined ? {} : { email }) }
+}
+
+/** How the trail names the client that the gateway is at a provider; nothing where it has none. */
+export function auditedUpstreamClient(provider: string, issued: IssuedTo | undefined): AtProvider {
+  if (!issued) return {}
+  const { kind, clientId: id, name } = issued
+  return { upstreamClient: { provider, kind, id, ...(name === undefined ? {} : { name }) } }
 }
 
 /** What is noted has happened: whoever notes it must not fail over it. Where the log is the trail there is nobody to tell. */

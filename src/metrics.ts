@@ -8,8 +8,9 @@ export interface Metrics {
   readonly upstreamSeconds: Histogram<'route'>
   readonly openStreams: Gauge<'route'>
   readonly tokens: Counter<'grant_type' | 'outcome'>
-  readonly signIns: Counter<'provider' | 'outcome'>
-  readonly upstreamRefreshes: Counter<'route' | 'provider' | 'outcome'>
+  /** `upstream_client`: shared, mapped or mirrored. */
+  readonly signIns: Counter<'provider' | 'outcome' | 'upstream_client'>
+  readonly upstreamRefreshes: Counter<'route' | 'provider' | 'outcome' | 'upstream_client'>
   readonly tokenExchanges: Counter<'provider' | 'outcome'>
   readonly registrations: Counter<'outcome'>
   readonly refusals: Counter<'endpoint' | 'status'>
@@ -69,14 +70,14 @@ export function createMetrics(losses: Losses = { lostLogLines: () => 0, lostAudi
     }),
     signIns: new Counter({
       name: 'gatehouse_sign_ins_total',
-      help: 'Sign-ins at providers, by outcome.',
-      labelNames: ['provider', 'outcome'],
+      help: 'Sign-ins at providers, by outcome and kind of our client there.',
+      labelNames: ['provider', 'outcome', 'upstream_client'],
       registers,
     }),
     upstreamRefreshes: new Counter({
       name: 'gatehouse_provider_refreshes_total',
-      help: 'Refreshes of provider tokens, by outcome.',
-      labelNames: ['route', 'provider', 'outcome'],
+      help: 'Refreshes of provider tokens, by outcome and kind of our client there.',
+      labelNames: ['route', 'provider', 'outcome', 'upstream_client'],
       registers,
     }),
     tokenExchanges: new Counter({

@@ -31,11 +31,12 @@ import { createMetadataClients } from './oauth/metadata-clients.ts'
 import { staticClients } from './oauth/static-clients.ts'
 import { createOperationsListener } from './operations.ts'
 import { probePat } from './providers/pat.ts'
-import { createProviders } from './providers.ts'
+import { clientsOf, createProviders } from './providers.ts'
 import { createPublicListener } from './public-listener.ts'
 import { mountTable } from './route-table.ts'
 import { openSqliteStore } from './storage/sqlite.ts'
 import type { Store } from './storage/store.ts'
+import { createUpstreamClients } from './upstream-clients/upstream-clients.ts'
 import { createVault } from './vault.ts'
 
 /** A gateway that is listening. */
@@ -69,10 +70,11 @@ export async function startGateway(
   const metrics = createMetrics({ lostLogLines, lostAuditEvents: trail.lost })
   const { audit } = trail
   const providers = createProviders(config)
+  const upstreamClients = createUpstreamClients(clientsOf(config, providers))
   const cache = createAccessCache(CACHED_TOKENS)
   const forwarder = createForwarder({ maxBodyBytes: config.limits.bodyBytes })
   const now = Date.now
-  const shared = { issuer: config.publicUrl, providers, store, vault, audit, metrics, now }
+  const shared = { issuer: config.publicUrl, providers, upstreamClients, store, vault, audit, metrics, now }
   const rememberMs = config.consent.rememberMs
   const browserProof = createBrowserProof(vault.browserProofKeys, config.publicUrl.startsWith('https:'), rememberMs)
   const server: AuthorizationServer = {

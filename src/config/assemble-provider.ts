@@ -1,4 +1,5 @@
 import type { RefreshRules } from '../domain/provider-profile.ts'
+import type { UpstreamClientRules } from '../domain/upstream-client.ts'
 import type { ProviderConfig } from './gateway-config.ts'
 import type { ParsedGateway } from './schema.ts'
 
@@ -12,6 +13,7 @@ export function toProvider(name: string, parsed: ParsedProvider): ProviderConfig
     name,
     clientId: parsed.client_id,
     ...(parsed.client_secret ? { clientSecret: parsed.client_secret } : {}),
+    upstreamClients: toUpstreamClients(parsed.upstream_clients),
     scopes: [...new Set(parsed.scopes)],
     authorizationParameters: parsed.authorization_parameters,
     requiredClaims: parsed.require_claims,
@@ -26,6 +28,30 @@ export function toProvider(name: string, parsed: ParsedProvider): ProviderConfig
     groupsClaim: parsed.groups_claim,
     ...(parsed.email_verified_claim === undefined ? {} : { emailVerifiedClaim: parsed.email_verified_claim }),
     revocationEnds: parsed.revocation_ends,
+  }
+}
+
+function toUpstreamClients(parsed: ParsedOAuth2['upstream_clients']): UpstreamClientRules {
+  if (parsed?.mode !== 'mapped') return { mode: 'shared' }
+  const rules = parsed.rules.map(({ match, client_id, client_secret, name }) => ({
+    match: toMatch(match),
+    client: {
+      kind: 'mapped' as const,
+      clientId: client_id,
+      ...(client_secret ? { clientSecret: client_secret } : {}),
+      ...(name === undefined ? {} : { name }),
+    },
+  }))
+  return { mode: 'mapped', rules, otherwise: parsed.otherwise }
+}
+
+function toMatch(match: Extract<ParsedOAuth2['upstream_clients'], { mode: 'mapped' }>['rules'][number]['match']) {
+  const { client_id, client_id_host, redirect_host, client_name } = match
+  return {
+    ...(client_id === undefined ? {} : { clientId: client_id }),
+    ...(client_id_host === undefined ? {} : { clientIdHost: client_id_host }),
+    ...(redirect_host === undefined ? {} : { redirectHost: redirect_host }),
+    ...(client_name === undefined ? {} : { clientName: client_name }),
   }
 }
 

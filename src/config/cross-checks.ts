@@ -5,6 +5,7 @@ import { collide, parseListenAddress } from './listen-address.ts'
 import { keysOf } from './planned.ts'
 import { checkRoutes } from './route-checks.ts'
 import { valueAt } from './shape.ts'
+import { checkUpstreamClients } from './upstream-clients-checks.ts'
 import { parseIssuer, parsePublicUrl } from './web-address.ts'
 
 /**
@@ -90,6 +91,7 @@ function checkProviders(root: unknown): PlacedFault[] {
         ? [{ path: [...path, 'scopes'], problem: 'lacks openid, without which nobody can sign in', fix: 'add openid' }]
         : []),
       ...checkUsers(root, [...path, 'users']),
+      ...checkUpstreamClients(root, path),
     ]
   })
 }

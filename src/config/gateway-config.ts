@@ -4,6 +4,7 @@ import type { OAuth2Profile, RefreshRules, RequiredClaims, RevocationReach } fro
 import type { Route } from '../domain/route.ts'
 import type { Secret } from '../domain/secret.ts'
 import type { TokenExchangeStyle } from '../domain/token-exchange.ts'
+import type { UpstreamClientRules } from '../domain/upstream-client.ts'
 
 /** A validated gateway.yaml: every value parsed, every reference resolved, every duration in ms. */
 export interface GatewayConfig {
@@ -74,6 +75,7 @@ export type ProviderConfig =
       readonly issuer: string
       readonly clientId: string
       readonly clientSecret?: Secret
+      readonly upstreamClients: UpstreamClientRules
       readonly scopes: readonly string[]
       /** Claim that lists groups. */
       readonly groupsClaim: string
@@ -91,6 +93,7 @@ export type ProviderConfig =
       readonly name: string
       readonly clientId: string
       readonly clientSecret?: Secret
+      readonly upstreamClients: UpstreamClientRules
     } & OAuth2Profile)
   | {
       readonly type: 'password'

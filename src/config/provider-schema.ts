@@ -12,6 +12,7 @@ import {
   TokenExchangeSchema,
 } from './oauth2-schema.ts'
 import { matching, secret, text } from './text-schema.ts'
+import { upstreamClientsSchema } from './upstream-clients-schema.ts'
 import { parseIssuer } from './web-address.ts'
 
 /** RFC 6749 Appendix A.1 and A.2: VSCHAR. */
@@ -32,6 +33,8 @@ export const CLIENT_KEYS = {
     .meta({ description: 'Our client secret; absent for a public client.', examples: [`\${env:CORP_CLIENT_SECRET}`] })
     .optional(),
 }
+
+const UpstreamClientsSchema = upstreamClientsSchema(CLIENT_KEYS)
 
 /** A list of scopes. */
 export const ScopesSchema = z
@@ -58,6 +61,7 @@ export const OidcProviderSchema = z
     type: z.literal('oidc').meta({ description: 'OpenID Connect with discovery.' }),
     issuer: IssuerSchema,
     ...CLIENT_KEYS,
+    upstream_clients: UpstreamClientsSchema,
     scopes: ScopesSchema.prefault(['openid', 'email', 'profile']),
     authorization_parameters: AuthorizationParametersSchema,
     groups_claim: GroupsClaimSchema.prefault('groups'),
@@ -77,6 +81,7 @@ export const OAuth2ProviderSchema = z
   .strictObject({
     type: z.literal('oauth2').meta({ description: 'OAuth 2.0 without OpenID Connect.' }),
     ...CLIENT_KEYS,
+    upstream_clients: UpstreamClientsSchema,
     scopes: ScopesSchema.prefault([]),
     authorization_parameters: AuthorizationParametersSchema,
     require_claims: RequireClaimsSchema,

@@ -1,6 +1,7 @@
 import type { InjectedHeader } from './header-template.ts'
 import { Secret } from './secret.ts'
 import type { TokenExchangeRequest } from './token-exchange.ts'
+import type { IssuedTo } from './upstream-client.ts'
 
 /** What a route's MCP server gets (`credential` in gateway.yaml). */
 export type CredentialRule =
@@ -67,6 +68,8 @@ export function isSendableToken(token: string): boolean {
 export interface HeldTokens extends ProviderTokens {
   /** ms since 1970. */
   readonly obtainedAt: number
+  /** Absent for those from before this was noted: they were issued to the one shared client. */
+  readonly issuedTo?: IssuedTo
 }
 
 /** Share of its life after which a token is refreshed, early enough that one lost refresh hurts nobody. */
@@ -90,6 +93,7 @@ export function serializeTokens(tokens: HeldTokens): string {
     refresh_token: tokens.refreshToken?.reveal(),
     expires_at: tokens.expiresAt,
     obtained_at: tokens.obtainedAt,
+    issued_to: tokens.issuedTo,
   })
 }
 
@@ -97,12 +101,13 @@ export function serializeTokens(tokens: HeldTokens): string {
 export function parseTokens(plain: string): HeldTokens {
   const record: unknown = JSON.parse(plain)
   if (typeof record !== 'object' || record === null) throw new TypeError('not held tokens')
-  const { access_token, refresh_token, expires_at, obtained_at } = record as Record<string, unknown>
+  const { access_token, refresh_token, expires_at, obtained_at, issued_to } = record as Record<string, unknown>
   if (typeof access_token !== 'string' || typeof obtained_at !== 'number') throw new TypeError('not held tokens')
   return {
     accessToken: new Secret(access_token),
     obtainedAt: obtained_at,
     ...(typeof refresh_token === 'string' ? { refreshToken: new Secret(refresh_token) } : {}),
     ...(typeof expires_at === 'number' ? { expiresAt: expires_at } : {}),
+    ...(typeof issued_to === 'object' && issued_to !== null ? { issuedTo: issued_to as IssuedTo } : {}),
   }
 }

@@ -1,9 +1,17 @@
 import type { AuthorizationRequest } from './authorization-request.ts'
 import type { Identity } from './identity.ts'
+import type { IssuedTo } from './upstream-client.ts'
 
 /** What every stage of one authorization carries through one browser. */
 interface Carried {
   readonly request: AuthorizationRequest
+}
+
+/** Where a user signs in, and as which client of ours: it has to be finished as the one it was begun as. */
+export interface AtProvider {
+  readonly provider: string
+  /** Absent where the provider has no clients. */
+  readonly upstreamClient?: IssuedTo
 }
 
 /** The user is being asked. Nothing that a callback would accept exists yet (MCP: state only after consent). */
@@ -12,10 +20,9 @@ export interface ConsentStage extends Carried {
 }
 
 /** The user approved and is at the provider. */
-export interface SignInStage extends Carried {
+export interface SignInStage extends Carried, AtProvider {
   readonly stage: 'sign-in'
   readonly routePath: string
-  readonly provider: string
   /** Set on the second leg: who signed in on the first. This leg only brings the token for the MCP server. */
   readonly signedIn?: Identity
   /** SHA-256 of the random half of `state` that the provider will send back. */
@@ -35,6 +42,7 @@ export interface ConnectStage extends Carried {
   readonly stage: 'connect'
   readonly routePath: string
   readonly identity: Identity
+  readonly signedInAt: AtProvider
   /** Whether the consent page was skipped because of an earlier approval. */
   readonly remembered: boolean
   /** SHA-256 of the cookie of the browser that signed in. */

@@ -113,11 +113,10 @@ async function openFound(
   // Everything else follows from configuration and identity.
   if (provider === undefined) return { access, grant, identity }
   if (credential?.state !== 'live') return undefined
-  const tokens = await openTokens(
-    gateway.vault,
-    { id: credential.id, grantId: grant.id, routePath: route.path, provider },
-    credential.sealed,
-  )
+  const owner = { id: credential.id, grantId: grant.id, routePath: route.path, provider }
+  const tokens = await openTokens(gateway.vault, owner, credential.sealed)
+  // Issued to a client that we are not any more: better a new sign-in now than a refresh that fails in an hour.
+  if (!(await gateway.upstreamClients.recall(provider, grant.clientId, tokens.issuedTo))) return undefined
   return { access, grant, identity, credential: { kind: 'provider-token', row: credential, tokens } }
 }
 

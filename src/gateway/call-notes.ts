@@ -1,8 +1,9 @@
 import { createHmac } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { type Audit, type AuditedCall, auditedUser } from '../audit.ts'
+import { type Audit, type AuditedCall, auditedUpstreamClient, auditedUser } from '../audit.ts'
 import { canonicalJson } from '../domain/canonical-json.ts'
 import { isClientIdUrl } from '../domain/client-id-url.ts'
+import { tokenProviderOf } from '../domain/credential.ts'
 import type { Message } from '../domain/message.ts'
 import type { Route } from '../domain/route.ts'
 import type { OpenAccess } from './access-cache.ts'
@@ -57,6 +58,8 @@ export function createCallNotes({ audit, digestKey, staticClients, everyCall, no
   function calls({ request, route, access, messages }: NotedRequest) {
     const { grant, identity, credential } = access
     const account = credential?.kind === 'user-pat' ? credential.pat?.account : undefined
+    const issuedTo = credential?.kind === 'provider-token' ? credential.tokens.issuedTo : undefined
+    const provider = tokenProviderOf(route.credential) ?? identity.provider
     const common = {
       requestId: request.id,
       address: request.ip,
@@ -65,6 +68,7 @@ export function createCallNotes({ audit, digestKey, staticClients, everyCall, no
       routePath: route.path,
       grantId: grant.id,
       ...(account === undefined ? {} : { upstreamAccount: account }),
+      ...auditedUpstreamClient(provider, issuedTo),
     }
     return messages.flatMap(({ operation, args }) =>
       operation === undefined || operation.method.startsWith('notifications/')

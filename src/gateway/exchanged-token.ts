@@ -109,8 +109,9 @@ export function createExchangedTokens(gateway: Gateway, credentials: FreshCreden
     access: OpenAccess,
     tokens: HeldTokens,
   ): Promise<{ readonly result: ServerToken; readonly entry?: Kept }> {
-    const provider = gateway.providers.get(rule.provider)
-    const outcome: ExchangeOutcome = (await provider?.exchange?.(tokens.accessToken, rule.request)) ?? UNKNOWN
+    const acting = await gateway.upstreamClients.recall(rule.provider, access.grant.clientId, tokens.issuedTo)
+    const exchange = acting?.provider.exchange
+    const outcome: ExchangeOutcome = (await exchange?.(tokens.accessToken, rule.request)) ?? UNKNOWN
     gateway.metrics.tokenExchanges.inc({ provider: rule.provider, outcome: outcome.outcome })
     note(route, rule, access, outcome)
     if (outcome.outcome !== 'exchanged') return { result: { outcome: outcome.outcome } }

@@ -1,9 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
+import { auditedUpstreamClient } from '../audit.ts'
 import { type HeldTokens, hasExpired, isStale } from '../domain/credential.ts'
 import type { Grant } from '../domain/grant.ts'
+import type { IssuedTo } from '../domain/upstream-client.ts'
 import type { Provider, RefreshOutcome } from '../providers/provider.ts'
 import type { CredentialRow } from '../storage/store.ts'
+import type { ActingProvider } from '../upstream-clients/upstream-clients.ts'
 import { openTokens, sealTokens } from '../vault.ts'
 import type { OpenAccess } from './access-cache.ts'
 import type { Gateway } from './gateway.ts'
@@ -67,35 +70,41 @@ export function createFreshCredentials(
     // Somebody else has refreshed it since the caller looked.
     if (row.version > seenVersion && !hasExpired(held, gateway.now())) return { outcome: 'fresh', tokens: held }
 
-    if (!held.refreshToken || !provider.refresh) return endGrant(grant, row, 'no_refresh_token')
+    // Under another client's name a refresh token is refused, at some providers for good.
+    const acting = await gateway.upstreamClients.recall(provider.name, grant.clientId, held.issuedTo)
+    if (!acting) return endGrant(grant, row, provider, held.issuedTo, 'upstream_client_changed')
+    if (!held.refreshToken || !acting.provider.refresh)
+      return endGrant(grant, row, provider, held.issuedTo, 'no_refresh_token')
     const now = gateway.now()
     const paused = pausedUntil.get(credentialId) ?? 0
     if (paused > now) return { outcome: 'unavailable' }
     if ((await gateway.store.claimRefresh(row.id, row.version, now, now + LEASE_MS)).outcome === 'lost')
       return awaitOther(grant, row, provider)
 
-    const outcome = await provider.refresh(held.refreshToken)
+    const outcome = await acting.provider.refresh(held.refreshToken)
     gateway.metrics.upstreamRefreshes.inc({
       route: grant.routePath,
       provider: provider.name,
       outcome: outcome.outcome,
+      upstream_client: acting.issuedTo?.kind ?? 'shared',
     })
-    return settle(grant, row, provider, outcome)
+    return settle(grant, row, acting, outcome)
   }
 
   async function settle(
     grant: Grant,
     row: CredentialRow,
-    provider: Provider,
+    { provider, issuedTo }: ActingProvider,
     outcome: RefreshOutcome,
   ): Promise<FreshToken> {
     if (outcome.outcome === 'refreshed') {
       pausedUntil.delete(row.id)
-      const tokens: HeldTokens = { ...outcome.tokens, obtainedAt: gateway.now() }
+      const held = { ...outcome.tokens, obtainedAt: gateway.now() }
+      const tokens: HeldTokens = issuedTo === undefined ? held : { ...held, issuedTo }
       await commit(row, await sealTokens(gateway.vault, ownerOf(grant, row, provider), tokens), tokens.expiresAt)
       return { outcome: 'fresh', tokens }
     }
-    if (outcome.outcome === 'dead') return endGrant(grant, row, outcome.reason)
+    if (outcome.outcome === 'dead') return endGrant(grant, row, provider, issuedTo, outcome.reason)
     const level = outcome.outcome === 'misconfigured' ? 'error' : 'warn'
     gateway.logger[level](
       { grantId: grant.id, reason: outcome.reason },
@@ -137,11 +146,24 @@ export function createFreshCredentials(
   }
 
   /** A tombstone first: a dead refresh token must never be sent again, whatever happens to the rest. */
-  async function endGrant(grant: Grant, row: CredentialRow, reason: string): Promise<FreshToken> {
+  async function endGrant(
+    grant: Grant,
+    row: CredentialRow,
+    provider: Provider,
+    issuedTo: IssuedTo | undefined,
+    reason: string,
+  ): Promise<FreshToken> {
     await gateway.store.killCredential(row.id, row.version)
     const { id: grantId, clientId, routePath } = grant
     if (await gateway.store.revokeGrant(grantId))
-      gateway.audit({ event: 'grant_revoked', grantId, clientId, routePath, reason })
+      gateway.audit({
+        event: 'grant_revoked',
+        grantId,
+        clientId,
+        routePath,
+        reason,
+        ...auditedUpstreamClient(provider.name, issuedTo),
+      })
     return { outcome: 'ended' }
   }
 

@@ -3,6 +3,7 @@ import type { Audit } from '../audit.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Provider } from '../providers/provider.ts'
 import type { Store } from '../storage/store.ts'
+import type { UpstreamClients } from '../upstream-clients/upstream-clients.ts'
 import type { Vault } from '../vault.ts'
 import type { AccessCache } from './access-cache.ts'
 import type { ExternalTokens } from './external-token.ts'
@@ -12,6 +13,7 @@ export interface Gateway {
   /** The issuer (RFC 8414 §2), for challenges. */
   readonly issuer: string
   readonly providers: ReadonlyMap<string, Provider>
+  readonly upstreamClients: UpstreamClients
   readonly store: Store
   readonly vault: Vault
   readonly cache: AccessCache

@@ -57,7 +57,9 @@ export async function afterSignIn(
   }
 
   const { rememberedFor } = interaction
-  const authorized: Authorized = { asked, route, client, identity, remembered: rememberedFor !== undefined }
+  const { upstreamClient } = interaction
+  const signedInAt = { provider: interaction.provider, ...(upstreamClient === undefined ? {} : { upstreamClient }) }
+  const authorized: Authorized = { asked, route, client, identity, signedInAt, remembered: rememberedFor !== undefined }
   const rule = route.credential
   if (rule.kind === 'user-pat') return beginConnect(server, request, reply, authorized, rule)
   const provider = tokenProviderOf(rule)
@@ -66,7 +68,6 @@ export async function afterSignIn(
     if (!outcome.tokens) return answerWithError(server, request, reply, asked, NO_TOKEN)
     return issueCode(server, request, reply, authorized, {
       kind: 'tokens',
-      provider,
       tokens: outcome.tokens,
     })
   }
@@ -77,6 +78,7 @@ export async function afterSignIn(
     reply,
     {
       asked,
+      client,
       route,
       provider,
       signedIn: identity,

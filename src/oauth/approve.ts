@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { auditedClient } from '../audit.ts'
+import { auditedClient, auditedUpstreamClient } from '../audit.ts'
 import type { Client } from '../domain/client.ts'
 import type { ConsentStage } from '../domain/interaction.ts'
 import type { SignInRoute } from '../domain/route.ts'
@@ -29,7 +29,7 @@ export function approve(
     server,
     request,
     reply,
-    { asked, route, provider: route.signIn, ...remembered },
+    { asked, client, route, provider: route.signIn, ...remembered },
     {
       id: held.id,
       drop: () => takeInteraction(server, held),
@@ -41,6 +41,7 @@ export function approve(
           client: auditedClient(client),
           routePath: route.path,
           remembered: rememberedFor !== undefined,
+          ...auditedUpstreamClient(interaction.provider, interaction.upstreamClient),
         })
         return true
       },

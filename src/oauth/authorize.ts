@@ -11,12 +11,14 @@ import { fail } from '../domain/result.ts'
 import { isFramedOrPrefetched } from '../http/browser-proof.ts'
 import type { NotRead } from '../http/published-json.ts'
 import { rawQuery } from '../http/query.ts'
-import { answerUnaskedError, showProblem } from './answer.ts'
+import { answerUnaskedError, explainToUser, showProblem } from './answer.ts'
 import { approve } from './approve.ts'
 import type { AuthorizationServer } from './authorization-server.ts'
+import { NOT_MAPPED } from './begin-sign-in.ts'
 import { resolveClient } from './client.ts'
 import { showConsent } from './consent.ts'
 import { openInteraction } from './interactions.ts'
+import { offeredRoutes } from './offered-routes.ts'
 import { consentKey } from './remember.ts'
 
 /**
@@ -44,6 +46,8 @@ export function authorizeEndpoint(server: AuthorizationServer) {
       const to = { redirectUri: redirectUri.value, ...(state === undefined ? {} : { state }) }
       return answerUnaskedError(server, request, reply, to, client, validated.failure)
     }
+    if (offeredRoutes(server, validated.value, client).length === 0)
+      return explainToUser(server, request, reply, validated.value, NOT_MAPPED)
     const interaction = { stage: 'consent', request: validated.value } as const
     const id = await openInteraction(server, interaction)
     const remembered = recallConsent(server, request, validated.value, client)

@@ -4,7 +4,7 @@ import { isFramedOrPrefetched } from '../http/browser-proof.ts'
 import { rawQuery } from '../http/query.ts'
 import { showProblem } from './answer.ts'
 import type { AuthorizationServer } from './authorization-server.ts'
-import { burn, calledProvider, concludeSignIn, findSignIn } from './conclude-sign-in.ts'
+import { burn, calledProvider, concludeSignIn, findSignIn, finishSignIn } from './conclude-sign-in.ts'
 import { takeInteraction } from './interactions.ts'
 import { showSignIn } from './sign-in.ts'
 
@@ -27,10 +27,9 @@ export function callbackEndpoint(server: AuthorizationServer) {
 
     if (!(await takeInteraction(server, held))) return showProblem(request, reply, 400, UNEXPECTED)
     server.browserProof.release(reply, held.id)
-    const outcome = await provider.finish({
+    const outcome = await finishSignIn(server, held, {
       url: new URL(`${server.issuer}/callback/${provider.name}?${rawQuery(request.url)}`),
       state,
-      continuation: held.interaction.continuation,
     })
     return concludeSignIn(server, request, reply, held, outcome)
   }

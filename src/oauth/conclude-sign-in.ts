@@ -1,10 +1,11 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { auditedUpstreamClient } from '../audit.ts'
 import { oauthFailure } from '../domain/errors.ts'
 import type { SignInStage } from '../domain/interaction.ts'
 import { hashToken } from '../domain/token.ts'
 import { circumstances } from '../http/circumstances.ts'
-import type { Provider, SignInOutcome } from '../providers/provider.ts'
+import type { Provider, SignInOutcome, SignInReturn } from '../providers/provider.ts'
 import { afterSignIn } from './after-sign-in.ts'
 import { answerWithError, showProblem } from './answer.ts'
 import type { AuthorizationServer } from './authorization-server.ts'
@@ -42,6 +43,28 @@ export async function burn(
   return showProblem(request, reply, 403, OTHER_BROWSER)
 }
 
+/** Redeems what the provider sent back, as the client that the sign-in was begun as. */
+export async function finishSignIn(
+  server: AuthorizationServer,
+  { interaction }: HeldInteraction<SignInStage>,
+  back: Omit<SignInReturn, 'continuation'>,
+): Promise<SignInOutcome> {
+  const { provider, upstreamClient, request, continuation } = interaction
+  const acting = await server.upstreamClients.recall(provider, request.clientId, upstreamClient)
+  // The configuration has changed meanwhile: the code was issued to somebody that we are not any more.
+  if (!acting) return { outcome: 'unavailable', reason: 'upstream_client_changed' }
+  return acting.provider.finish({ ...back, continuation })
+}
+
+/** Counts how an attempt to sign in ended. */
+export function countSignIn(
+  server: AuthorizationServer,
+  { interaction: { provider, upstreamClient } }: HeldInteraction<SignInStage>,
+  { outcome }: SignInOutcome,
+): void {
+  server.metrics.signIns.inc({ provider, outcome, upstream_client: upstreamClient?.kind ?? 'shared' })
+}
+
 /** What a finished sign-in leads to: a code, or an error for the client; the interaction has been taken already. */
 export async function concludeSignIn(
   server: AuthorizationServer,
@@ -51,7 +74,7 @@ export async function concludeSignIn(
   outcome: SignInOutcome,
 ): Promise<FastifyReply> {
   const { interaction } = held
-  server.metrics.signIns.inc({ provider: interaction.provider, outcome: outcome.outcome })
+  countSignIn(server, held, outcome)
   switch (outcome.outcome) {
     case 'signed-in':
       return afterSignIn(server, request, reply, interaction, outcome)
@@ -88,7 +111,7 @@ function noteFailure(
   held: HeldInteraction<SignInStage>,
   reason: string,
 ): void {
-  const { provider, routePath, request: asked } = held.interaction
+  const { provider, routePath, request: asked, upstreamClient } = held.interaction
   server.audit({
     event: 'sign_in_failed',
     ...circumstances(request),
@@ -96,6 +119,7 @@ function noteFailure(
     clientId: asked.clientId,
     routePath,
     reason,
+    ...auditedUpstreamClient(provider, upstreamClient),
   })
 }
 

@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { auditedClient, auditedUser } from '../audit.ts'
+import { auditedClient, auditedUpstreamClient, auditedUser } from '../audit.ts'
 import type { CredentialRule } from '../domain/credential.ts'
 import { oauthFailure } from '../domain/errors.ts'
 import type { ConnectStage } from '../domain/interaction.ts'
@@ -36,7 +36,7 @@ export async function beginConnect(
   server: AuthorizationServer,
   request: FastifyRequest,
   reply: FastifyReply,
-  { asked, route, identity, remembered }: Authorized,
+  { asked, route, identity, signedInAt, remembered }: Authorized,
   _rule: PatRule,
 ): Promise<FastifyReply> {
   const id = newId()
@@ -46,6 +46,7 @@ export async function beginConnect(
     request: asked,
     routePath: route.path,
     identity,
+    signedInAt,
     browserHash,
     remembered,
     attempts: 0,
@@ -95,12 +96,12 @@ async function findVisit(
 ): Promise<Visit | undefined> {
   const held = await findInteraction(server, id, 'connect')
   if (!held || !server.browserProof.isBound(request, held.id, held.interaction.browserHash)) return undefined
-  const { request: asked, routePath, identity, remembered } = held.interaction
+  const { request: asked, routePath, identity, signedInAt, remembered } = held.interaction
   const route = server.routes.find((candidate) => candidate.path === routePath)
   const client = await askingClient(server, asked)
   if (route?.credential.kind !== 'user-pat' || !client) return undefined
   const credentialId = patCredentialId(identity, routePath)
-  return { held, asked, route, client, identity, remembered, rule: route.credential, credentialId }
+  return { held, asked, route, client, identity, signedInAt, remembered, rule: route.credential, credentialId }
 }
 
 interface Kept {
@@ -182,6 +183,7 @@ async function tryToken(
     client: auditedClient(visit.client),
     routePath: route.path,
     ...(pat.account === undefined ? {} : { upstreamAccount: pat.account }),
+    ...auditedUpstreamClient(visit.signedInAt.provider, visit.signedInAt.upstreamClient),
   })
   return finish(server, request, reply, next)
 }

@@ -17,6 +17,7 @@ import type { AuthorizationServer } from './authorization-server.ts'
 import { ENDED } from './begin-sign-in.ts'
 import { askingClient } from './client.ts'
 import { findInteraction, type HeldInteraction, takeInteraction } from './interactions.ts'
+import { knownAs, offeredRoutes } from './offered-routes.ts'
 import { consentPage, pageHeaders } from './pages.ts'
 
 /** Who asks for what; the page is rendered from the stored request only. */
@@ -35,7 +36,7 @@ export function showConsent(
   status = 200,
 ): FastifyReply {
   const { client } = asking
-  const routes = grantableRoutes(server, asking.request)
+  const routes = offeredRoutes(server, asking.request, client)
   const formToken = server.browserProof.formToken(server.browserProof.formCookie(request, reply), asking.id)
   const html = consentPage({
     client: {
@@ -54,6 +55,14 @@ export function showConsent(
     })),
     scopes: [...new Set(routes.flatMap((route) => grantedScopes(asking.request, route)))],
     providerName: [...new Set(routes.map((route) => route.signIn))].join(', '),
+    knownAs: knownAs(server, routes, asking.request, client).map(
+      ({ provider, client: { kind, clientId: id, name } }) => ({
+        provider,
+        isOwn: kind !== 'shared',
+        ...(id === undefined ? {} : { id }),
+        ...(name === undefined ? {} : { name }),
+      }),
+    ),
     gatewayHost: new URL(server.issuer).host,
     form: { action: '/consent', hidden: { interaction: asking.id, csrf: formToken } },
   })
@@ -80,7 +89,7 @@ export function consentEndpoint(server: AuthorizationServer) {
     const decision = single(form, 'decision')
     if (decision === 'deny') return deny(server, request, reply, held, client)
     if (decision !== 'approve') return showProblem(request, reply, 400, ENDED)
-    const route = chosenRoute(server, held.interaction.request, single(form, 'route'))
+    const route = chosenRoute(server, held.interaction.request, client, single(form, 'route'))
     if (!route) return showConsent(server, request, reply, { id, request: held.interaction.request, client }, 400)
     return approve(server, request, reply, { held, client, route })
   }
@@ -108,17 +117,11 @@ async function deny(
 function chosenRoute(
   server: AuthorizationServer,
   asked: AuthorizationRequest,
+  client: Client,
   picked: string | undefined,
 ): SignInRoute | undefined {
-  const offered = grantableRoutes(server, asked)
+  const offered = offeredRoutes(server, asked, client)
   return offered.length === 1 ? offered[0] : offered.find((route) => route.path === picked)
-}
-
-/** Routes that exist and for which something of the requested scope remains (RFC 6749 §3.3). */
-function grantableRoutes(server: AuthorizationServer, asked: AuthorizationRequest): SignInRoute[] {
-  return server.routes.filter(
-    (route) => asked.routePaths.includes(route.path) && grantScopes(asked.scope, route.scopes, route.defaultScopes).ok,
-  )
 }
 
 function grantedScopes(asked: AuthorizationRequest, route: SignInRoute): readonly string[] {

@@ -22,5 +22,7 @@ async function giveBack(server: AuthorizationServer, grant: Grant, row: Credenti
   // Some providers end everything that the user ever allowed us; other grants of theirs would go with it (C23).
   if (!provider?.revoke || provider.revocationEnds !== 'tokens') return
   const owner = { id: row.id, grantId: grant.id, routePath: grant.routePath, provider: provider.name }
-  await provider.revoke(await openTokens(server.vault, owner, row.sealed))
+  const tokens = await openTokens(server.vault, owner, row.sealed)
+  const acting = await server.upstreamClients.recall(provider.name, grant.clientId, tokens.issuedTo)
+  await acting?.provider.revoke?.(tokens)
 }

@@ -1,6 +1,7 @@
 import { tokenProviderOf } from '../domain/credential.ts'
 import type { Grant } from '../domain/grant.ts'
 import type { Route } from '../domain/route.ts'
+import type { IssuedTo } from '../domain/upstream-client.ts'
 import type { CredentialRow } from '../storage/store.ts'
 import { CannotOpen, openTokens } from '../vault.ts'
 import type { AuthorizationServer } from './authorization-server.ts'
@@ -27,25 +28,44 @@ export function isServedBy(
   }
 }
 
-/** {@link isServedBy} for the credential that the store has of this grant. Rejects with StoreUnavailable. */
-export async function holdsCredential(server: AuthorizationServer, route: Route, grant: Grant): Promise<boolean> {
+/** What a grant comes with: the client of ours that its provider tokens were issued to, where it has such. */
+export interface Holding {
+  readonly issuedTo?: IssuedTo
+}
+
+/**
+ * {@link isServedBy} for the credential that the store has of this grant, and whether its tokens are those of a client that
+ * we still are; undefined if not. Rejects with StoreUnavailable.
+ */
+export async function findHolding(
+  server: AuthorizationServer,
+  route: Route,
+  grant: Grant,
+): Promise<Holding | undefined> {
   const provider = tokenProviderOf(route.credential)
-  if (provider === undefined && route.credential.kind !== 'user-pat') return true
+  if (provider === undefined && route.credential.kind !== 'user-pat') return {}
   const { sharedCredentialId: shared } = grant
   const credential = await (shared === undefined
     ? server.store.findCredential(grant.id)
     : server.store.findCredentialById(shared))
-  if (!isServedBy(route, grant, credential)) return false
-  return provider === undefined || credential === undefined || isOf(server, provider, grant, credential)
+  if (!credential || !isServedBy(route, grant, credential)) return undefined
+  return provider === undefined ? {} : openHolding(server, provider, grant, credential)
 }
 
-/** Whether stored tokens are those of that provider: they open for no other. */
-async function isOf(server: AuthorizationServer, provider: string, grant: Grant, row: CredentialRow): Promise<boolean> {
+/** Tokens open for the provider that they came from alone. */
+async function openHolding(
+  server: AuthorizationServer,
+  provider: string,
+  grant: Grant,
+  row: CredentialRow,
+): Promise<Holding | undefined> {
   try {
-    await openTokens(server.vault, { id: row.id, grantId: grant.id, routePath: grant.routePath, provider }, row.sealed)
-    return true
+    const owner = { id: row.id, grantId: grant.id, routePath: grant.routePath, provider }
+    const { issuedTo } = await openTokens(server.vault, owner, row.sealed)
+    const acting = await server.upstreamClients.recall(provider, grant.clientId, issuedTo)
+    return acting && (issuedTo === undefined ? {} : { issuedTo })
   } catch (error) {
-    if (error instanceof CannotOpen) return false
+    if (error instanceof CannotOpen) return undefined
     throw error
   }
 }

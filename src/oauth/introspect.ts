@@ -9,7 +9,7 @@ import { replyOAuthError } from '../http/error-reply.ts'
 import { openIdentity } from '../vault.ts'
 import type { AuthorizationServer } from './authorization-server.ts'
 import { authenticateClient } from './client.ts'
-import { holdsCredential } from './held-credential.ts'
+import { findHolding } from './held-credential.ts'
 import { readForm } from './token.ts'
 
 const SECRET_NEEDED = oauthFailure('invalid_client', 'introspection is for clients that can prove themselves')
@@ -78,7 +78,7 @@ async function openSubject(
   if (!route || grant.clientId !== client.clientId || grant.status !== 'active' || grant.expiresAt <= server.now())
     return undefined
   const identity = await openIdentity(server.vault, grant)
-  if (!decide(route, identity).allowed || !(await holdsCredential(server, route, grant))) return undefined
+  if (!decide(route, identity).allowed || !(await findHolding(server, route, grant))) return undefined
   return {
     active: true,
     client_id: grant.clientId,

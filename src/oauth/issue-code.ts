@@ -1,11 +1,12 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { auditedClient, auditedUser } from '../audit.ts'
+import { auditedClient, auditedUpstreamClient, auditedUser } from '../audit.ts'
 import type { AuthorizationRequest } from '../domain/authorization-request.ts'
 import type { Client } from '../domain/client.ts'
 import type { ProviderTokens } from '../domain/credential.ts'
 import { oauthFailure } from '../domain/errors.ts'
 import type { Grant } from '../domain/grant.ts'
 import type { Identity } from '../domain/identity.ts'
+import type { AtProvider } from '../domain/interaction.ts'
 import type { SignInRoute } from '../domain/route.ts'
 import { grantScopes } from '../domain/scope.ts'
 import { mintToken, newId } from '../domain/token.ts'
@@ -22,6 +23,8 @@ export interface Authorized {
   readonly route: SignInRoute
   readonly client: Client
   readonly identity: Identity
+  /** The last leg: the only one, or that of the token for the MCP server. */
+  readonly signedInAt: AtProvider
   /** Whether the consent page was skipped because of an earlier approval, whose time must not start anew. */
   readonly remembered: boolean
 }
@@ -29,7 +32,8 @@ export interface Authorized {
 /** What the MCP server will get, apart from what configuration alone decides. */
 export type ObtainedCredential =
   | { readonly kind: 'none' }
-  | { readonly kind: 'tokens'; readonly provider: string; readonly tokens: ProviderTokens }
+  /** Of the provider of the last leg. */
+  | { readonly kind: 'tokens'; readonly tokens: ProviderTokens }
   | { readonly kind: 'shared'; readonly credentialId: string }
 
 /** Grant, sealed credential and code in one step, then the redirect to the client (RFC 6749 §4.1.2). */
@@ -37,7 +41,7 @@ export async function issueCode(
   server: AuthorizationServer,
   request: FastifyRequest,
   reply: FastifyReply,
-  { asked, route, client, identity, remembered }: Authorized,
+  { asked, route, client, identity, signedInAt, remembered }: Authorized,
   obtained: ObtainedCredential,
 ): Promise<FastifyReply> {
   const scopes = grantScopes(asked.scope, route.scopes, route.defaultScopes)
@@ -58,7 +62,8 @@ export async function issueCode(
     expiresAt: now + server.lifetimes.refreshTtlMs,
     ...(obtained.kind === 'shared' ? { sharedCredentialId: obtained.credentialId } : {}),
   }
-  const credential = obtained.kind === 'tokens' ? await sealCredential(server, grant, obtained, now) : undefined
+  const credential =
+    obtained.kind === 'tokens' ? await sealCredential(server, grant, signedInAt, obtained.tokens, now) : undefined
   const { token: code, hash } = mintToken('code')
   const { redirectUri, codeChallenge } = asked
   const row = { hash, grantId: id, clientId: client.clientId, redirectUri, codeChallenge, expiresAt: now + CODE_TTL_MS }
@@ -73,6 +78,7 @@ export async function issueCode(
     routePath: route.path,
     grantId: id,
     scopes: scopes.value,
+    ...auditedUpstreamClient(signedInAt.provider, signedInAt.upstreamClient),
   })
   const key = consentKey(asked, client, route)
   if (key && !remembered) server.rememberedConsent?.remember(request, reply, key, ownerOf(identity))
@@ -83,12 +89,14 @@ export async function issueCode(
 async function sealCredential(
   server: AuthorizationServer,
   grant: Grant,
-  { provider, tokens }: Extract<ObtainedCredential, { kind: 'tokens' }>,
+  { provider, upstreamClient: issuedTo }: AtProvider,
+  tokens: ProviderTokens,
   now: number,
 ): Promise<CredentialRow> {
   const id = newId()
   const owner = { id, grantId: grant.id, routePath: grant.routePath, provider }
-  const sealed = await sealTokens(server.vault, owner, { ...tokens, obtainedAt: now })
+  const held = { ...tokens, obtainedAt: now, ...(issuedTo === undefined ? {} : { issuedTo }) }
+  const sealed = await sealTokens(server.vault, owner, held)
   const { expiresAt } = tokens
   return { id, grantId: grant.id, version: 1, sealed, state: 'live', ...(expiresAt === undefined ? {} : { expiresAt }) }
 }

@@ -1,4 +1,5 @@
-import { auditedClient, auditedUser } from '../audit.ts'
+import { auditedClient, auditedUpstreamClient, auditedUser } from '../audit.ts'
+import { tokenProviderOf } from '../domain/credential.ts'
 import { type OAuthFailure, oauthFailure } from '../domain/errors.ts'
 import { refreshDeadline } from '../domain/grant.ts'
 import { decide } from '../domain/policy.ts'
@@ -9,7 +10,7 @@ import { refreshToken, verifyRefreshToken } from '../domain/token.ts'
 import { openIdentity } from '../vault.ts'
 import type { AuthorizationServer } from './authorization-server.ts'
 import { endGrant } from './end-grant.ts'
-import { holdsCredential } from './held-credential.ts'
+import { findHolding } from './held-credential.ts'
 import { accessFor, checkResource } from './issue-access.ts'
 import type { IssuedTokens, TokenRequest } from './token.ts'
 
@@ -34,7 +35,8 @@ export async function refreshTokenGrant(
   if (now >= refreshDeadline(grant, server.lifetimes.refreshIdleTtlMs)) return fail(INVALID)
   const route = server.routes.find((candidate) => candidate.path === grant.routePath)
   const identity = await openIdentity(server.vault, grant)
-  if (!route || !decide(route, identity).allowed || !(await holdsCredential(server, route, grant))) return fail(INVALID)
+  const holding = route && decide(route, identity).allowed && (await findHolding(server, route, grant))
+  if (!route || !holding) return fail(INVALID)
   const target = checkResource(server, request.parameters, grant)
   if (target) return fail(target)
   const scopes = narrowScopes(single(request.parameters, 'scope'), grant.scopes)
@@ -60,7 +62,9 @@ export async function refreshTokenGrant(
   const newest = outcome === 'overtaken' ? (await server.store.findGrant(grant.id))?.generation : claim.generation + 1
   if (newest === undefined) return fail(INVALID)
   const event = outcome === 'rotated' ? 'token_refreshed' : 'token_retried'
-  server.audit({ event, ...request.circumstances, user: auditedUser(identity), ...about })
+  const provider = tokenProviderOf(route.credential) ?? route.signIn
+  const at = auditedUpstreamClient(provider, holding.issuedTo)
+  server.audit({ event, ...request.circumstances, user: auditedUser(identity), ...about, ...at })
   return ok({
     accessToken: access.token,
     refreshToken: refreshToken(server.vault.refreshMacKeys[0], { grantId: grant.id, generation: newest }),

@@ -6,7 +6,7 @@ import { isSameOriginPost } from '../http/browser-proof.ts'
 import { replyPage } from '../http/error-reply.ts'
 import { showProblem } from './answer.ts'
 import type { AuthorizationServer } from './authorization-server.ts'
-import { burn, calledProvider, concludeSignIn, findSignIn } from './conclude-sign-in.ts'
+import { burn, calledProvider, concludeSignIn, countSignIn, findSignIn, finishSignIn } from './conclude-sign-in.ts'
 import { advanceInteraction, type HeldInteraction, takeInteraction } from './interactions.ts'
 import { pageHeaders, signInPage } from './pages.ts'
 
@@ -53,14 +53,13 @@ export function signInEndpoint(server: AuthorizationServer) {
       attempts: held.interaction.attempts + 1,
     })
     if (!counted) return showProblem(request, reply, 400, ENDED)
-    const outcome = await provider.finish({
+    const outcome = await finishSignIn(server, held, {
       url: new URL(`${server.issuer}/callback/${provider.name}`),
       form: { username: single(form, 'username') ?? '', password: new Secret(single(form, 'password') ?? '') },
       state,
-      continuation: held.interaction.continuation,
     })
     if (outcome.outcome === 'wrong_password' && counted.interaction.attempts < MAX_ATTEMPTS) {
-      server.metrics.signIns.inc({ provider: provider.name, outcome: outcome.outcome })
+      countSignIn(server, counted, outcome)
       return showSignIn(server, reply, counted, state, { failed: true })
     }
     if (!(await takeInteraction(server, counted))) return showProblem(request, reply, 400, ENDED)

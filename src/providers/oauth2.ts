@@ -43,6 +43,12 @@ export function createOauth2Provider(options: OAuth2Options, tools: OAuth2Tools 
     entry: 'redirect',
     refreshRules: options.refresh,
     requiresClaims: Object.keys(options.requiredClaims).length > 0,
+    as({ clientId, clientSecret, authentication }) {
+      const { clientSecret: _, ...rest } = options
+      const client = { clientId, ...(clientSecret === undefined ? {} : { clientSecret }) }
+      const method = authentication === undefined ? {} : { clientAuthentication: authentication }
+      return createOauth2Provider({ ...rest, ...client, ...method }, tools)
+    },
 
     async begin(state, callbackUrl) {
       const verifier = options.pkce ? randomBytes(32).toString('base64url') : undefined

@@ -10,11 +10,19 @@ import {
   enableNonRepudiationChecks,
   None,
 } from 'openid-client'
+import type { ClientAuthentication } from '../domain/provider-profile.ts'
 import type { Secret } from '../domain/secret.ts'
+import type { UpstreamClient } from '../domain/upstream-client.ts'
 import { basicCredentials } from './basic-credentials.ts'
 import { readTokenHeader } from './id-token.ts'
-import { createKeyCache } from './oidc-keys.ts'
-import { checkEndpoints, createMetadataCache, isLoopback, type LoadedMetadata } from './oidc-metadata.ts'
+import { createKeyCache, type KeyCache } from './oidc-keys.ts'
+import {
+  checkEndpoints,
+  createMetadataCache,
+  isLoopback,
+  type LoadedMetadata,
+  type MetadataCache,
+} from './oidc-metadata.ts'
 import {
   type Fetch,
   fetchWhole,
@@ -32,6 +40,8 @@ export interface OidcClient {
   readonly issuer: string
   readonly clientId: string
   readonly clientSecret?: Secret
+  /** How the secret is sent; absent: as the provider's metadata say. */
+  readonly authentication?: ClientAuthentication
 }
 
 /** One operation with the provider: everything it asks for has to be over by one deadline. */
@@ -57,6 +67,8 @@ export interface Exchanges {
    * provider's metadata cannot be had.
    */
   open(purpose: Purpose): Promise<Exchange>
+  /** Exchanges as another client, over the same metadata and keys. */
+  as(client: UpstreamClient): Exchanges
 }
 
 export interface ExchangeTools {
@@ -70,14 +82,20 @@ export interface ExchangeTools {
 const WELL_KNOWN = '/.well-known/openid-configuration'
 const CLOCK_TOLERANCE_SECONDS = 60
 
+/** What is known of a provider, whichever client asks. */
+interface Known {
+  readonly keys: KeyCache
+  readonly metadata: MetadataCache
+}
+
 /** Exchanges as `client`. Throws a TypeError when the issuer is neither https nor on a loopback host. */
-export function createExchanges(client: OidcClient, tools: ExchangeTools): Exchanges {
+export function createExchanges(client: OidcClient, tools: ExchangeTools, known?: Known): Exchanges {
   const issuer = new URL(client.issuer)
   if (issuer.protocol !== 'https:' && !(issuer.protocol === 'http:' && isLoopback(issuer)))
     throw new TypeError('the issuer must be https, or http on a loopback host')
-  const authentication = authenticate(client.clientSecret)
-  const keys = createKeyCache(tools.now)
-  const metadata = createMetadataCache(load, tools.now)
+  const authentication = authenticate(client)
+  const keys = known?.keys ?? createKeyCache(tools.now)
+  const metadata = known?.metadata ?? createMetadataCache(load, tools.now)
 
   function discover(fetch: CustomFetch): Promise<Configuration> {
     // Keys are verified although TLS would allow not to (OpenID Connect Core §3.1.3.7, 6): one rule for every set-up.
@@ -101,6 +119,8 @@ export function createExchanges(client: OidcClient, tools: ExchangeTools): Excha
   }
 
   return {
+    as: (other) => createExchanges({ issuer: client.issuer, ...other }, tools, { keys, metadata }),
+
     async open(purpose) {
       const deadline = AbortSignal.timeout(tools.timeoutMs)
       const loaded = await metadata.get()
@@ -155,13 +175,19 @@ function json(body: string): Response {
   return new Response(body, { headers: { 'content-type': 'application/json' } })
 }
 
-/** RFC 6749 §2.3.1: Basic unless the provider only takes the secret in the body. */
-function authenticate(clientSecret: Secret | undefined): ClientAuth {
+/** RFC 6749 §2.3.1: as registered; else Basic unless the provider only takes the secret in the body. */
+function authenticate({ clientSecret, authentication }: OidcClient): ClientAuth {
   if (!clientSecret) return None()
   return (server, client, body, headers) => {
-    const methods = server.token_endpoint_auth_methods_supported ?? ['client_secret_basic']
-    if (!methods.includes('client_secret_basic') && methods.includes('client_secret_post'))
+    if ((authentication ?? preferred(server.token_endpoint_auth_methods_supported)) === 'client_secret_post')
       return ClientSecretPost(clientSecret.reveal())(server, client, body, headers)
     headers.set('authorization', basicCredentials(client.client_id, clientSecret.reveal()))
   }
+}
+
+/** How a secret is sent where nobody has said; without a list a provider takes Basic (RFC 8414 §2). */
+export function preferred(methods: readonly string[] = ['client_secret_basic']): ClientAuthentication {
+  return !methods.includes('client_secret_basic') && methods.includes('client_secret_post')
+    ? 'client_secret_post'
+    : 'client_secret_basic'
 }

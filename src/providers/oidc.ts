@@ -14,7 +14,7 @@ import type { TokenExchangeStyle } from '../domain/token-exchange.ts'
 import { outcomeOfAuthorizationError } from './authorization-error.ts'
 import { checkIdToken } from './id-token.ts'
 import { readClaims, rereadClaims } from './oidc-claims.ts'
-import { createExchanges, type Exchange, type OidcClient } from './oidc-exchange.ts'
+import { createExchanges, type Exchange, type Exchanges, type OidcClient } from './oidc-exchange.ts'
 import type { Claims } from './oidc-identity.ts'
 import type { Provider, SignInOutcome } from './provider.ts'
 import { type Fetch, troubleOf } from './provider-http.ts'
@@ -60,11 +60,15 @@ export interface OidcTools {
 export function createOidcProvider(options: OidcOptions, tools: OidcTools = {}): Provider {
   const now = tools.now ?? Date.now
   const exchanges = createExchanges(options, { fetch: tools.fetch ?? fetch, now, timeoutMs: tools.timeoutMs ?? 8000 })
-  const style = options.tokenExchange ?? 'rfc8693'
+  return providerOver(options, exchanges, now)
+}
 
+function providerOver(options: OidcOptions, exchanges: Exchanges, now: () => number): Provider {
+  const style = options.tokenExchange ?? 'rfc8693'
   return {
     name: options.name,
     entry: 'redirect',
+    as: (client) => providerOver({ ...options, clientId: client.clientId }, exchanges.as(client), now),
     ...(options.refresh ? { refreshRules: options.refresh } : {}),
     revocationEnds: options.revocationEnds ?? 'account',
     requiresClaims: Object.keys(options.requiredClaims ?? {}).length > 0,

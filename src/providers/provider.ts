@@ -3,6 +3,7 @@ import type { Identity } from '../domain/identity.ts'
 import type { RefreshRules, RevocationReach } from '../domain/provider-profile.ts'
 import type { Secret } from '../domain/secret.ts'
 import type { TokenExchangeRequest } from '../domain/token-exchange.ts'
+import type { UpstreamClient } from '../domain/upstream-client.ts'
 
 /** Where the user goes to sign in, and what must be kept (sealed) until the return: nonce, PKCE verifier. */
 export interface BeginSignIn {
@@ -110,4 +111,9 @@ export interface Provider {
   revoke?(tokens: ProviderTokens): Promise<void>
   /** What {@link Provider.revoke} ends; `account` must not be called while another grant of the user lives (C23). */
   readonly revocationEnds?: RevocationReach
+  /**
+   * The same provider, where the gateway is another client; what was read about the provider is shared. Absent where there
+   * are no clients.
+   */
+  as?(client: UpstreamClient): Provider
 }

@@ -15,6 +15,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   'vault.ts': 1,
   'audit.ts': 1,
   http: 2,
+  'upstream-clients': 2,
   'metrics.ts': 2,
   oauth: 3,
   gateway: 3,

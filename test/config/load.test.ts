@@ -33,6 +33,7 @@ describe('gateway.yaml', () => {
     expect(config.providers).toEqual([
       {
         type: 'oidc',
+        upstreamClients: { mode: 'shared' },
         name: 'corp',
         issuer: 'https://login.example.com',
         clientId: 'gatehouse',

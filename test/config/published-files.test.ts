@@ -7,6 +7,8 @@ const EXAMPLE = readFileSync(new URL('../../gateway.yaml.example', import.meta.u
 const ENV = {
   GATEHOUSE_KEY: KEY,
   CORP_CLIENT_SECRET: 'corp-client-secret',
+  CORP_CLAUDE_SECRET: 'corp-claude-secret',
+  CORP_INSPECTOR_SECRET: 'corp-inspector-secret',
   GITHUB_CLIENT_SECRET: 'github-client-secret',
   PARTNERS_CLIENT_SECRET: 'partners-client-secret',
   TRACKER_CLIENT_SECRET: 'tracker-client-secret',

@@ -29,6 +29,7 @@ export const webConsent: ConsentModel = {
   routes: [github],
   scopes: ['mcp'],
   providerName: 'Example Corp',
+  knownAs: [{ provider: 'Example Corp', isOwn: true, name: 'Gatehouse', id: 'gatehouse' }],
   gatewayHost,
   form,
 }

@@ -29,6 +29,13 @@ export interface ConsentModel {
   readonly routes: readonly ConsentRoute[]
   readonly scopes: readonly string[]
   readonly providerName: string
+  /** As which application each provider will know the gateway; `isOwn` when that is not the same for every app. */
+  readonly knownAs: readonly {
+    readonly provider: string
+    readonly isOwn: boolean
+    readonly name?: string
+    readonly id?: string
+  }[]
   readonly gatewayHost: string
   readonly form: Form
 }
@@ -57,7 +64,7 @@ ${single && whatIsAllowed(single)}
 </dl>
 ${single ? undefined : choice(model.routes)}
 ${details(model)}
-<p>Next, you sign in with ${foreign(model.providerName)}.</p>
+<p>Next, you sign in with ${foreign(model.providerName)}.${model.knownAs.filter(({ isOwn }) => isOwn).map(introduces)}</p>
 <div class="decision">
 <button class="button" type="submit" name="decision" value="deny" formnovalidate>Deny</button>
 <button class="button primary" type="submit" name="decision" value="approve">Allow and sign in</button>
@@ -140,7 +147,12 @@ ${routes.map(
 </fieldset>`
 }
 
-function details({ client, redirect, scopes }: ConsentModel): Html {
+/** People find this name again on the provider's own page, and in its list of connected applications. */
+function introduces({ provider, name, id }: ConsentModel['knownAs'][number]): Html {
+  return html` ${foreign(provider)} knows this app as <strong>${foreign(name ?? id ?? '')}</strong>.`
+}
+
+function details({ client, redirect, scopes, knownAs }: ConsentModel): Html {
   const permissions = scopes.map((scope) => (scope === DEFAULT_SCOPE ? `${scope} (use the server)` : scope)).join(', ')
   return html`<details>
 <summary>Details</summary>
@@ -148,12 +160,18 @@ function details({ client, redirect, scopes }: ConsentModel): Html {
 ${fact('App ID', html`<code>${foreign(client.id)}</code>`)}
 ${client.uri === undefined ? undefined : fact('Website that the app names', foreign(client.uri))}
 ${fact('Full address that access goes to', html`<code>${foreign(redirect.uri)}</code>`)}
+${knownAs.map(({ provider, name, id }) =>
+  fact(
+    html`Application at ${foreign(provider)}`,
+    html`${name === undefined ? '' : foreign(name)} ${id === undefined ? '' : html`<code>${foreign(id)}</code>`}`,
+  ),
+)}
 ${scopes.length === 0 ? undefined : fact('Permissions', html`<code>${foreign(permissions)}</code>`)}
 </dl>
 </details>`
 }
 
-function fact(term: string, description: Html): Html {
+function fact(term: string | Html, description: Html): Html {
   return html`<div>
 <dt>${term}</dt>
 <dd>${description}</dd>

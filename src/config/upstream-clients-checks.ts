@@ -1,0 +1,37 @@
+import type { ConfigPath, PlacedFault } from './fault.ts'
+import { valueAt } from './shape.ts'
+
+/** What several values of `upstream_clients` decide together; `path` is the provider's. */
+export function checkUpstreamClients(root: unknown, path: ConfigPath): PlacedFault[] {
+  const rules = valueAt(root, [...path, 'upstream_clients', 'rules'])
+  return Array.isArray(rules) ? checkRules(rules, [...path, 'upstream_clients', 'rules']) : []
+}
+
+function checkRules(rules: readonly unknown[], path: ConfigPath): PlacedFault[] {
+  const matches = rules.map((rule) => valueAt(rule, ['match'])).map((match) => canonical(match))
+  return matches.flatMap((match, index): PlacedFault[] => {
+    if (match === '[]')
+      return [
+        {
+          path: [...path, index, 'match'],
+          problem: 'is empty, so that it would fit every client',
+          fix: 'name what must be true, such as client_id_host: claude.ai; whom no rule fits gets the client of the provider',
+        },
+      ]
+    const first = matches.indexOf(match)
+    return match === undefined || first === index
+      ? []
+      : [
+          {
+            path: [...path, index, 'match'],
+            problem: `is the same as that of rule ${first + 1}, which always comes first`,
+            fix: 'remove one of the two',
+          },
+        ]
+  })
+}
+
+function canonical(match: unknown): string | undefined {
+  if (typeof match !== 'object' || match === null || Array.isArray(match)) return undefined
+  return JSON.stringify(Object.entries(match).sort(([a], [b]) => (a < b ? -1 : 1)))
+}

@@ -1,0 +1,109 @@
+import { describe, expect, it } from 'vitest'
+import { configOf, edit, problemOf, problemsOf } from './base.ts'
+
+const SECRET_LINE = '    client_secret: corp-client-secret\n'
+
+/** The base, with these lines as `upstream_clients` of `corp`. */
+function withClients(...lines: string[]): string {
+  return edit([SECRET_LINE, `${SECRET_LINE}    upstream_clients:\n      ${lines.join('\n      ')}\n`])
+}
+
+function rulesOf(text: string) {
+  const [corp] = configOf(text).providers
+  if (corp?.type !== 'oidc') throw new Error('not the provider of the base')
+  return corp.upstreamClients
+}
+
+const MAPPED = [
+  'mode: mapped',
+  'rules:',
+  '  - match: { client_id_host: claude.ai }',
+  '    client_id: claude-at-corp',
+  '    client_secret: claude-secret-at-corp',
+  '    name: Claude',
+]
+
+describe('upstream_clients', () => {
+  it('is shared unless something else is written', () => {
+    expect(rulesOf(edit())).toEqual({ mode: 'shared' })
+    expect(rulesOf(withClients('mode: shared'))).toEqual({ mode: 'shared' })
+  })
+
+  it('maps clients by rules, and shows no secret', () => {
+    const rules = rulesOf(
+      withClients(
+        ...MAPPED,
+        '  - match: { client_name: "Cur*", redirect_host: localhost }',
+        '    client_id: b',
+        'otherwise: refuse',
+      ),
+    )
+    expect(rules).toMatchObject({
+      mode: 'mapped',
+      otherwise: 'refuse',
+      rules: [
+        {
+          match: { clientIdHost: 'claude.ai' },
+          client: { kind: 'mapped', clientId: 'claude-at-corp', name: 'Claude' },
+        },
+        { match: { clientName: 'Cur*', redirectHost: 'localhost' }, client: { kind: 'mapped', clientId: 'b' } },
+      ],
+    })
+    expect(JSON.stringify(rules)).not.toContain('claude-secret-at-corp')
+    expect(rulesOf(withClients(...MAPPED))).toMatchObject({ otherwise: 'shared' })
+  })
+
+  it.each<[string, string[], string, RegExp, RegExp]>([
+    ['no mode', ['rules: []'], 'mode', /missing/, /shared, mapped/],
+    ['an unknown mode', ['mode: magic'], 'mode', /possible/, /shared, mapped/],
+    ['mapped without rules', ['mode: mapped'], 'rules', /missing/, /gateway.yaml.example/],
+    ['an empty list of rules', ['mode: mapped', 'rules: []'], 'rules', /empty/, /./],
+    [
+      'a match that fits everybody',
+      [...MAPPED, '  - match: {}', '    client_id: b'],
+      'rules[1].match',
+      /every client/,
+      /name what/,
+    ],
+    [
+      'the same match twice',
+      [...MAPPED, '  - match: { client_id_host: claude.ai }', '    client_id: b'],
+      'rules[1].match',
+      /rule 1/,
+      /remove/,
+    ],
+    [
+      'a host with a path',
+      ['mode: mapped', 'rules:', '  - match: { client_id_host: "claude.ai/x" }', '    client_id: b'],
+      'rules[0].match.client_id_host',
+      /not a host/,
+      /./,
+    ],
+    [
+      'a rule without a client',
+      ['mode: mapped', 'rules:', '  - match: { client_id: a }'],
+      'rules[0].client_id',
+      /missing/,
+      /client_id:/,
+    ],
+    [
+      'a slip in a match',
+      ['mode: mapped', 'rules:', '  - match: { client_host: claude.ai }', '    client_id: b'],
+      'rules[0].match.client_host',
+      /not a key/,
+      /client_id_host/,
+    ],
+  ])('refuses %s', (_, lines, path, problem, fix) => {
+    const found = problemsOf(withClients(...lines)).find(
+      (one) => one.path === `providers.corp.upstream_clients.${path}`,
+    )
+    expect(found?.problem).toMatch(problem)
+    expect(found?.fix).toMatch(fix)
+  })
+
+  it('is refused where people sign in with passwords', () => {
+    const at = '    type: password\n'
+    const { path } = problemOf(edit([at, `${at}    upstream_clients: { mode: shared }\n`]))
+    expect(path).toBe('providers.home.upstream_clients')
+  })
+})
