@@ -11,6 +11,7 @@ export interface Metrics {
   /** `upstream_client`: shared, mapped or mirrored. */
   readonly signIns: Counter<'provider' | 'outcome' | 'upstream_client'>
   readonly upstreamRefreshes: Counter<'route' | 'provider' | 'outcome' | 'upstream_client'>
+  readonly providerCircuit: Gauge<'provider'>
   readonly tokenExchanges: Counter<'provider' | 'outcome'>
   readonly registrations: Counter<'outcome'>
   readonly refusals: Counter<'endpoint' | 'status'>
@@ -84,6 +85,12 @@ export function createMetrics(losses: Losses = { lostLogLines: () => 0, lostAudi
       name: 'gatehouse_token_exchanges_total',
       help: "Tokens that providers issued for MCP servers in exchange for users' own (RFC 8693), by outcome.",
       labelNames: ['provider', 'outcome'],
+      registers,
+    }),
+    providerCircuit: new Gauge({
+      name: 'gatehouse_provider_circuit_open',
+      help: '1 while a provider is left alone because refreshes there failed one after the other.',
+      labelNames: ['provider'],
       registers,
     }),
     registrations: new Counter({

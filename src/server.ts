@@ -7,6 +7,7 @@ import { startCleanUp } from './clean-up.ts'
 import type { GatewayConfig, ListenAddress } from './config/gateway-config.ts'
 import { isLoopbackHost } from './config/network.ts'
 import { tokenProviderOf } from './domain/credential.ts'
+import type { Failpoints } from './domain/failpoint.ts'
 import { hasSignIn } from './domain/route.ts'
 import { createAccessCache } from './gateway/access-cache.ts'
 import { createCallNotes } from './gateway/call-notes.ts'
@@ -15,7 +16,7 @@ import { createCrossOrigin } from './gateway/cross-origin.ts'
 import { createExchangedTokens } from './gateway/exchanged-token.ts'
 import { createExternalTokens } from './gateway/external-token.ts'
 import { createForwarder } from './gateway/forward.ts'
-import { createFreshCredentials } from './gateway/fresh-credential.ts'
+import { createFreshCredentials, type GrantContext } from './gateway/fresh-credential.ts'
 import type { Gateway } from './gateway/gateway.ts'
 import { createRequestRates } from './gateway/request-rates.ts'
 import type { Forwarding } from './gateway/route-endpoint.ts'
@@ -45,6 +46,13 @@ export interface RunningGateway {
   close(): Promise<void>
 }
 
+export interface GatewayTools {
+  readonly logger: Logger
+  readonly lostLogLines?: () => number
+  /** Only for gateways on this computer, see commands/failpoints.ts. */
+  readonly failpoint?: Failpoints | undefined
+}
+
 /** Access tokens whose look-up is remembered; about 2 KB each. */
 const CACHED_TOKENS = 10_000
 /** How long `close` waits for requests and streams before it cuts them. */
@@ -58,7 +66,7 @@ const REFRESH_MS = 10_000
  */
 export async function startGateway(
   config: GatewayConfig,
-  { logger, lostLogLines = () => 0 }: { readonly logger: Logger; readonly lostLogLines?: () => number },
+  { logger, lostLogLines = () => 0, failpoint }: GatewayTools,
 ): Promise<RunningGateway> {
   for (const warning of config.warnings) logger.warn(warning)
   const trail = await openAuditTrail(config.audit.destination, logger)
@@ -92,7 +100,7 @@ export async function startGateway(
   }
   const signingKeys = createSigningKeys(vault, store.rememberOnce, now)
   const gateway: Gateway = { ...shared, cache, externalTokens: createExternalTokens(now), logger }
-  const credentials = createFreshCredentials(gateway, (grant) => credentialProvider(config, providers, grant.routePath))
+  const credentials = createFreshCredentials(gateway, grantContext(config, providers), failpoint)
   const exchanged = createExchangedTokens(gateway, credentials)
   const forwarding: Forwarding = {
     crossOrigin: createCrossOrigin(config.publicUrl, config.allowedOrigins),
@@ -141,6 +149,8 @@ export async function startGateway(
     await closed
     clearTimeout(cut)
     await Promise.race([forwarding.credentials.idle(), sleep(REFRESH_MS, undefined, { ref: false })])
+    // C15: only we have them, and whoever ends us nevertheless leaves the note that they are on their way.
+    await forwarding.credentials.flushed()
     // Calls are noted a turn after their answers have gone.
     await setImmediate()
     await Promise.all([operations.close(), forwarder.close(), trail.close()])
@@ -152,6 +162,9 @@ export async function startGateway(
     const listen = await listenOn(app, config.listen)
     const operationsListen = await listenOn(operations, config.operations.listen)
     logger.info({ publicUrl: config.publicUrl, listen, operations: operationsListen }, 'listening')
+    credentials
+      .resume()
+      .catch((error: unknown) => logger.error({ err: error }, 'interrupted refreshes were not resumed'))
   } catch (error) {
     await close()
     throw error
@@ -171,9 +184,17 @@ function publishedClients(config: GatewayConfig, store: Store, now: () => number
   return { ...metadataClients, clientKeys: createClientKeys({ egress, ...metadataClients, now }) }
 }
 
-function credentialProvider(config: GatewayConfig, providers: AuthorizationServer['providers'], routePath: string) {
-  const rule = config.routes.find((route) => route.path === routePath)?.credential
-  return providers.get((rule && tokenProviderOf(rule)) ?? '')
+/** What the configuration says about a grant now: its route, and the providers of its credential and its sign-in. */
+function grantContext(config: GatewayConfig, providers: AuthorizationServer['providers']): GrantContext {
+  const routes = new Map(config.routes.map((route) => [route.path, route]))
+  return {
+    routeOf: (path) => routes.get(path),
+    providerOf({ routePath }, purpose) {
+      const route = routes.get(routePath)
+      const name = purpose === 'sign-in' ? route?.signIn : route && tokenProviderOf(route.credential)
+      return providers.get(name ?? '')
+    },
+  }
 }
 
 /** Listens and says where, as `host:port`. */

@@ -73,12 +73,24 @@ export interface HeldTokens extends ProviderTokens {
 }
 
 /** Share of its life after which a token is refreshed, early enough that one lost refresh hurts nobody. */
-const REFRESH_AT = 0.8
+const REFRESH_FROM = 0.75
+const REFRESH_SPREAD = 0.1
 
-/** Whether a held token should be refreshed by now; one without a known end never is until it is refused. */
-export function isStale(tokens: HeldTokens, now: number): boolean {
+/**
+ * Whether a held token should be refreshed by now; one without a known end never is until it is refused. When exactly
+ * depends on its `credentialId`: tokens that were issued together are not refreshed together, after a restart neither (C21).
+ */
+export function isStale(tokens: HeldTokens, credentialId: string, now: number): boolean {
   if (tokens.expiresAt === undefined) return false
-  return now >= tokens.obtainedAt + (tokens.expiresAt - tokens.obtainedAt) * REFRESH_AT
+  const share = REFRESH_FROM + REFRESH_SPREAD * spread(credentialId)
+  return now >= tokens.obtainedAt + (tokens.expiresAt - tokens.obtainedAt) * share
+}
+
+/** A number from 0 to 1 that stays the same for an id; ids are random. */
+function spread(id: string): number {
+  let sum = 0
+  for (let index = 0; index < id.length; index += 1) sum = (sum * 31 + id.charCodeAt(index)) % 1009
+  return sum / 1008
 }
 
 /** Whether a held token has run out. */

@@ -5,8 +5,9 @@ import type { RouteRefusal } from '../http/error-reply.ts'
 import type { OpenAccess } from './access-cache.ts'
 import { invalidToken } from './authenticate.ts'
 import type { ExchangedTokens, ServerToken } from './exchanged-token.ts'
-import type { FreshCredentials, FreshToken } from './fresh-credential.ts'
+import type { FreshCredentials } from './fresh-credential.ts'
 import type { Gateway } from './gateway.ts'
+import type { FreshToken } from './refresh-flights.ts'
 import type { SignedJwt } from './signed-jwt.ts'
 
 /** What to inject as `{credential}`, or why the request cannot be forwarded now. */

@@ -89,13 +89,19 @@ export function credentialVerbs(session: Session): Pick<Store, CredentialVerbs> 
     findInterrupted: (limit) =>
       session.read(() =>
         session.queries
-          .select({ grantId: credentials.grantId, purpose: credentials.purpose })
+          .select({
+            grantId: credentials.grantId,
+            purpose: credentials.purpose,
+            presentedAt: credentials.presentedAt,
+          })
           .from(credentials)
           // Written out, not as parameters: otherwise the partial index does not apply.
           .where(sql`presented_at IS NOT NULL AND state = 'live'`)
           .limit(limit)
           .all()
-          .flatMap(({ grantId, purpose }) => (grantId === null ? [] : [{ grantId, purpose }])),
+          .flatMap(({ grantId, purpose, presentedAt }) =>
+            grantId === null || presentedAt === null ? [] : [{ grantId, purpose, presentedAt }],
+          ),
       ),
     replaceCredential: (id, version, sealed, expiresAt) =>
       change(id, version, { sealed, version: version + 1, expiresAt: expiresAt ?? null, ...SETTLED }),

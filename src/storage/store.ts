@@ -60,6 +60,8 @@ export type RefreshClaim = { readonly outcome: 'won'; readonly presentedAt?: num
 export interface InterruptedRefresh {
   readonly grantId: string
   readonly purpose: CredentialPurpose
+  /** ms since 1970. */
+  readonly presentedAt: number
 }
 
 /** A session that an MCP server opened, at rest: only requests under its grant may use it. */

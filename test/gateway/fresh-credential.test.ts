@@ -16,7 +16,10 @@ const ACCESS = {
 it('is idle as soon as the last refresh has ended, and at once when there is none (C11)', async () => {
   const found = Promise.withResolvers<undefined>()
   const store = { findCredential: () => found.promise } as unknown as Gateway['store']
-  const credentials = createFreshCredentials({ store, now: Date.now } as Gateway, () => undefined)
+  const credentials = createFreshCredentials({ store, now: Date.now } as Gateway, {
+    providerOf: () => undefined,
+    routeOf: () => undefined,
+  })
   await credentials.idle()
 
   const order: string[] = []

@@ -16,7 +16,7 @@ export function describeCredentials(data: StoreData): void {
     it('notes durably since when a refresh token is presented, until the outcome is stored or it is known to be unspent (C01, C13)', async () => {
       const { grant, credential } = await data.activeGrant()
       const claim = (now: number, version = 1) => data.store.claimRefresh(credential.id, version, now, now + MINUTE)
-      const interrupted = [{ grantId: grant.id, purpose: 'server' }]
+      const interrupted = [{ grantId: grant.id, purpose: 'server', presentedAt: NOW }]
       expect(await data.store.findInterrupted(10)).toEqual([])
       expect(await claim(NOW)).toEqual({ outcome: 'won' })
       await data.reopen()
@@ -42,7 +42,9 @@ export function describeCredentials(data: StoreData): void {
       expect(await data.store.findCredential(grant.id)).toStrictEqual(credential)
       expect(await data.store.findCredential(grant.id, 'sign-in')).toStrictEqual(signIn)
       await data.store.claimRefresh(signIn.id, 1, NOW, NOW + MINUTE)
-      expect(await data.store.findInterrupted(10)).toEqual([{ grantId: grant.id, purpose: 'sign-in' }])
+      expect(await data.store.findInterrupted(10)).toEqual([
+        { grantId: grant.id, purpose: 'sign-in', presentedAt: NOW },
+      ])
       await data.store.revokeGrant(grant.id)
       for (const purpose of ['server', 'sign-in'] as const)
         expect(await data.store.findCredential(grant.id, purpose)).toBeUndefined()

@@ -1,0 +1,96 @@
+import { LRUCache } from 'lru-cache'
+
+/** Leaves providers alone that are in trouble, so that trouble does not become a flood (C17, C25). */
+export interface RefreshPace {
+  /** Whether a credential may be tried at its provider now. True costs a turn: the outcome must be told. */
+  mayTry(provider: string, credentialId: string): boolean
+  /** The provider could not do it, or refuses us; `retryAfterMs` is what it asked for. */
+  failed(provider: string, credentialId: string, retryAfterMs?: number): void
+  /** The provider has answered for this credential, whatever it said. */
+  answered(provider: string, credentialId: string): void
+  /** Runs `ask` as soon as fewer than {@link AT_ONCE} others are under way at the provider. */
+  enter<T>(provider: string, ask: () => Promise<T>): Promise<T>
+}
+
+/** Pauses of one credential: doubled with each failure, and spread so that many do not come back together. */
+const FIRST_PAUSE_MS = 2000
+const LONGEST_PAUSE_MS = 60_000
+/** What a provider may ask for at the most: it may be wrong about itself. */
+const LONGEST_RETRY_AFTER_MS = 5 * 60_000
+/** So many failures in a row, of whichever credentials, and nobody is sent to the provider but one scout at a time. */
+const BREAK_AFTER = 5
+/** A scout that has not reported by then is lost. */
+const SCOUT_MS = 10_000
+/** Refreshes under way at one provider. */
+export const AT_ONCE = 32
+
+interface Pause {
+  failures: number
+  until: number
+}
+
+interface Circuit extends Pause {
+  running: number
+  readonly waiting: (() => void)[]
+}
+
+/** `open` hears whenever a provider's circuit breaks or closes; `now` in ms, `random` from 0 to 1. */
+export function createRefreshPace(
+  now: () => number,
+  open: (provider: string, isOpen: boolean) => void = () => {},
+  random: () => number = Math.random,
+): RefreshPace {
+  const pauses = new LRUCache<string, Pause>({ max: 10_000 })
+  const circuits = new Map<string, Circuit>()
+
+  function circuitOf(provider: string): Circuit {
+    const circuit = circuits.get(provider) ?? { failures: 0, until: 0, running: 0, waiting: [] }
+    circuits.set(provider, circuit)
+    return circuit
+  }
+
+  function pauseAfter(failures: number): number {
+    return Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (failures - 1)) * (0.8 + 0.4 * random())
+  }
+
+  return {
+    mayTry(provider, credentialId) {
+      const circuit = circuitOf(provider)
+      if ((pauses.get(credentialId)?.until ?? 0) > now() || circuit.until > now()) return false
+      if (circuit.failures >= BREAK_AFTER) circuit.until = now() + SCOUT_MS
+      return true
+    },
+    failed(provider, credentialId, retryAfterMs = 0) {
+      const pause = pauses.get(credentialId) ?? { failures: 0, until: 0 }
+      pause.failures += 1
+      const wanted = Math.min(retryAfterMs, LONGEST_RETRY_AFTER_MS)
+      pause.until = now() + Math.max(wanted, pauseAfter(pause.failures))
+      pauses.set(credentialId, pause)
+      const circuit = circuitOf(provider)
+      circuit.failures += 1
+      if (circuit.failures < BREAK_AFTER) return
+      circuit.until = now() + pauseAfter(circuit.failures - BREAK_AFTER + 1)
+      open(provider, true)
+    },
+    answered(provider, credentialId) {
+      pauses.delete(credentialId)
+      const circuit = circuitOf(provider)
+      if (circuit.failures >= BREAK_AFTER) open(provider, false)
+      circuit.failures = 0
+      circuit.until = 0
+    },
+    async enter(provider, ask) {
+      const circuit = circuitOf(provider)
+      if (circuit.running >= AT_ONCE) await new Promise<void>((resolve) => circuit.waiting.push(resolve))
+      else circuit.running += 1
+      try {
+        return await ask()
+      } finally {
+        // Whoever waits takes over the place as it is.
+        const next = circuit.waiting.shift()
+        if (next) next()
+        else circuit.running -= 1
+      }
+    },
+  }
+}
