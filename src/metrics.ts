@@ -15,6 +15,7 @@ export interface Metrics {
   readonly tokenExchanges: Counter<'provider' | 'outcome'>
   readonly registrations: Counter<'outcome'>
   readonly refusals: Counter<'endpoint' | 'status'>
+  readonly spans: Counter<'outcome'>
 }
 
 /** What others count; asked when the metrics are. */
@@ -103,6 +104,12 @@ export function createMetrics(losses: Losses = { lostLogLines: () => 0, lostAudi
       name: 'gatehouse_refusals_total',
       help: 'Requests that no endpoint foresaw: malformed, too large, too many; by endpoint and status.',
       labelNames: ['endpoint', 'status'],
+      registers,
+    }),
+    spans: new Counter({
+      name: 'gatehouse_spans_total',
+      help: 'Spans that were offered to the collector, by outcome.',
+      labelNames: ['outcome'],
       registers,
     }),
   }

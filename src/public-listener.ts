@@ -16,7 +16,9 @@ import { acceptRateLimits } from './http/rate-limit.ts'
 import { acceptedHosts, guardRequest } from './http/request-guard.ts'
 import type { Metrics } from './metrics.ts'
 import { showProblem } from './oauth/answer.ts'
+import { traceRequests } from './request-spans.ts'
 import { StoreUnavailable } from './storage/store.ts'
+import type { Tracing } from './tracing.ts'
 
 /** Larger than any registration request; token requests and forms have the same bound. */
 const BODY_LIMIT_BYTES = 64 * 1024
@@ -34,6 +36,7 @@ export async function createPublicListener(
   config: GatewayConfig,
   logger: Logger,
   metrics: Pick<Metrics, 'refusals'>,
+  tracing?: Tracing,
 ): Promise<FastifyInstance> {
   const app = fastify({
     loggerInstance: logger,
@@ -64,6 +67,7 @@ export async function createPublicListener(
     return answerFault(error, request, reply)
   }
 
+  if (tracing) traceRequests(app, tracing)
   noteArrivals(app, Date.now)
   // Hooks of every request are plain callbacks: a promise for each would cost more than what they do.
   app.addHook('onRequest', (request, reply, done) => {

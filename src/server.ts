@@ -22,10 +22,12 @@ import { createRequestRates } from './gateway/request-rates.ts'
 import type { Forwarding } from './gateway/route-endpoint.ts'
 import { createSignedJwt } from './gateway/signed-jwt.ts'
 import { createSigningKeys } from './gateway/signing-keys.ts'
+import { tracedCalls } from './gateway/traced-calls.ts'
+import { tracedForwarder } from './gateway/traced-forwarder.ts'
 import { createBrowserProof } from './http/browser-proof.ts'
 import { createEgress } from './http/egress.ts'
 import { createRememberedConsent } from './http/remembered-consent.ts'
-import { createMetrics } from './metrics.ts'
+import { createMetrics, type Metrics } from './metrics.ts'
 import type { AuthorizationServer } from './oauth/authorization-server.ts'
 import { createClientKeys } from './oauth/client-keys.ts'
 import { createMetadataClients } from './oauth/metadata-clients.ts'
@@ -37,6 +39,7 @@ import { createPublicListener } from './public-listener.ts'
 import { mountTable } from './route-table.ts'
 import { openSqliteStore } from './storage/sqlite.ts'
 import type { Store } from './storage/store.ts'
+import { tracedProviders } from './traced-providers.ts'
 import { createUpstreamClients } from './upstream-clients/upstream-clients.ts'
 import { createVault } from './vault.ts'
 
@@ -77,10 +80,12 @@ export async function startGateway(
   const vault = createVault(config.encryptionKeys)
   const metrics = createMetrics({ lostLogLines, lostAuditEvents: trail.lost })
   const { audit } = trail
-  const providers = createProviders(config)
+  const tracing = await startTracing(config, metrics, logger)
+  const providers = tracing ? tracedProviders(createProviders(config), tracing) : createProviders(config)
   const upstreamClients = createUpstreamClients(clientsOf(config, providers))
   const cache = createAccessCache(CACHED_TOKENS)
-  const forwarder = createForwarder({ maxBodyBytes: config.limits.bodyBytes })
+  const untraced = createForwarder({ maxBodyBytes: config.limits.bodyBytes })
+  const forwarder = tracing ? tracedForwarder(untraced, tracing) : untraced
   const now = Date.now
   const shared = { issuer: config.publicUrl, providers, upstreamClients, store, vault, audit, metrics, now }
   const rememberMs = config.consent.rememberMs
@@ -99,22 +104,23 @@ export async function startGateway(
     ...(config.clients.registration === 'approved' ? { approvedRedirects: config.clients.approvedRedirects } : {}),
   }
   const signingKeys = createSigningKeys(vault, store.rememberOnce, now)
-  const gateway: Gateway = { ...shared, cache, externalTokens: createExternalTokens(now), logger }
+  const gateway: Gateway = { ...shared, cache, externalTokens: createExternalTokens(now), logger, tracing }
   const credentials = createFreshCredentials(gateway, grantContext(config, providers), failpoint)
   const exchanged = createExchangedTokens(gateway, credentials)
+  const calls = createCallNotes({
+    audit,
+    digestKey: vault.callDigestKey,
+    staticClients: new Set(config.clients.static.map(({ clientId }) => clientId)),
+    everyCall: config.audit.calls,
+    now,
+  })
   const forwarding: Forwarding = {
     crossOrigin: createCrossOrigin(config.publicUrl, config.allowedOrigins),
     forwarder,
     concurrency: createConcurrency(config.limits),
     rates: createRequestRates(config.limits),
     maxBodyBytes: config.limits.bodyBytes,
-    calls: createCallNotes({
-      audit,
-      digestKey: vault.callDigestKey,
-      staticClients: new Set(config.clients.static.map(({ clientId }) => clientId)),
-      everyCall: config.audit.calls,
-      now,
-    }),
+    calls: tracing ? tracedCalls(calls, tracing) : calls,
     signedJwt: createSignedJwt(config.publicUrl, signingKeys, now),
     credentials,
     exchanged,
@@ -128,7 +134,7 @@ export async function startGateway(
     } else if (change.kind === 'access') forwarder.endStreams((_, token) => token === change.hash)
   })
 
-  const app = await createPublicListener(config, logger, metrics)
+  const app = await createPublicListener(config, logger, metrics, tracing)
   await mountTable(app, config, server, gateway, forwarding, signingKeys)
   let draining = false
   const operations = createOperationsListener({
@@ -153,7 +159,7 @@ export async function startGateway(
     await forwarding.credentials.flushed()
     // Calls are noted a turn after their answers have gone.
     await setImmediate()
-    await Promise.all([operations.close(), forwarder.close(), trail.close()])
+    await Promise.all([operations.close(), forwarder.close(), trail.close(), tracing?.close()])
     await store.close()
   }
 
@@ -170,6 +176,21 @@ export async function startGateway(
     throw error
   }
   return { close }
+}
+
+/** The libraries take time and memory, so they are loaded only where traces are wanted. */
+async function startTracing({ telemetry }: GatewayConfig, metrics: Metrics, logger: Logger) {
+  if (!telemetry) return undefined
+  const { openTracing } = await import('./otlp-tracing.ts')
+  let failing = false
+  return openTracing({
+    ...telemetry,
+    onExport(outcome, spans) {
+      metrics.spans.inc({ outcome }, spans)
+      if (outcome === 'failed' && !failing) logger.warn('the collector does not take traces; requests go on without')
+      failing = outcome === 'failed'
+    },
+  })
 }
 
 /** What clients publish about themselves is read through one guarded client (MCP security best practices: SSRF). */

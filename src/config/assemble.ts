@@ -4,7 +4,7 @@ import type { Route } from '../domain/route.ts'
 import { bearerHeader, toCredential, toHeaders } from './assemble-credential.ts'
 import { toMessageRules } from './assemble-message-rules.ts'
 import { toProvider } from './assemble-provider.ts'
-import type { GatewayConfig, StaticClientConfig } from './gateway-config.ts'
+import type { GatewayConfig, StaticClientConfig, TelemetryConfig } from './gateway-config.ts'
 import { isPrivateHost } from './network.ts'
 import type { ParsedGateway } from './schema.ts'
 
@@ -36,6 +36,7 @@ export function assemble(parsed: ParsedGateway): GatewayConfig {
     },
     consent: parsed.consent.remember === 'never' ? {} : { rememberMs: parsed.consent.remember },
     audit: parsed.audit,
+    ...(parsed.telemetry === undefined ? {} : { telemetry: toTelemetry(parsed.telemetry) }),
     limits: {
       registrations: parsed.limits.registrations,
       pages: parsed.limits.pages,
@@ -124,6 +125,11 @@ function findWarnings(parsed: ParsedGateway): string[] {
       .filter((name) => !used.has(name))
       .map((name) => `providers.${name} is not used by any route → name it in sign_in, or remove it`),
   ]
+}
+
+function toTelemetry(parsed: NonNullable<ParsedGateway['telemetry']>): TelemetryConfig {
+  const { otlp_endpoint: endpoint, headers, service_name: serviceName, sample_ratio: sampleRatio } = parsed
+  return { endpoint, headers, serviceName, sampleRatio }
 }
 
 function unique(values: readonly string[]): string[] {

@@ -43,8 +43,19 @@ export interface GatewayConfig {
     /** Whether every call is noted, or only what is decided about people and tokens. */
     readonly calls: boolean
   }
+  /** Where traces go; absent: nowhere. */
+  readonly telemetry?: TelemetryConfig
   /** What is allowed but deserves a line in the log at start. */
   readonly warnings: readonly string[]
+}
+
+export interface TelemetryConfig {
+  /** Base of an OTLP/HTTP receiver, without `/v1/traces`. */
+  readonly endpoint: string
+  readonly headers: Readonly<Record<string, Secret>>
+  readonly serviceName: string
+  /** Share of the traces that are kept, 0 to 1. */
+  readonly sampleRatio: number
 }
 
 /** What one caller may use up. */

@@ -8,6 +8,7 @@ import { parseTrustedProxy } from './network.ts'
 import { OAuth2ProviderSchema, OidcProviderSchema, PasswordProviderSchema } from './provider-schema.ts'
 import { RouteSchema } from './route-schema.ts'
 import { StaticClientSchema } from './static-client-schema.ts'
+import { TelemetrySchema } from './telemetry-schema.ts'
 import { duration, encryptionKey, text } from './text-schema.ts'
 import { parseAllowedOrigin, parseApprovedRedirect, parseDocumentHost, parsePublicUrl } from './web-address.ts'
 
@@ -175,6 +176,7 @@ export const GatewaySchema = z
       })
       .meta({ description: 'The audit trail: one JSON line for each fact.' })
       .prefault({}),
+    telemetry: TelemetrySchema.optional(),
   })
   .meta({ title: 'gateway.yaml', description: 'Configuration of Gatehouse (package mcp-gatehouse).' })
 

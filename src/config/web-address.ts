@@ -48,6 +48,16 @@ export function parseUpstream(text: string): Result<URL, Fault> {
   return broken ? fault(broken, `${fix}; credentials belong into credential and inject`) : ok(url)
 }
 
+/** The base address of an OTLP/HTTP receiver (OTLP specification: endpoint URLs). */
+export function parseCollector(text: string): Result<string, Fault> {
+  const fix = 'write the address of the collector, such as http://127.0.0.1:4318'
+  const url = parseHttpUrl(text)
+  if (!url) return fault('is not an http or https URL', fix)
+  const broken = findExtras(url, text)
+  if (broken) return fault(broken, `${fix}; credentials belong into headers`)
+  return url.pathname.endsWith('/v1/traces') ? fault('ends with /v1/traces', 'leave it out: it is added') : ok(text)
+}
+
 /** A page that people are sent to: https, or http on loopback. */
 export function parseLink(text: string): Result<string, Fault> {
   const url = parseHttpUrl(text)

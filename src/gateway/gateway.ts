@@ -3,6 +3,7 @@ import type { Audit } from '../audit.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Provider } from '../providers/provider.ts'
 import type { Store } from '../storage/store.ts'
+import type { Tracing } from '../tracing.ts'
 import type { UpstreamClients } from '../upstream-clients/upstream-clients.ts'
 import type { Vault } from '../vault.ts'
 import type { AccessCache } from './access-cache.ts'
@@ -21,6 +22,8 @@ export interface Gateway {
   readonly externalTokens: ExternalTokens
   readonly audit: Audit
   readonly metrics: Metrics
+  /** Absent: nobody traces. */
+  readonly tracing?: Tracing | undefined
   readonly logger: FastifyBaseLogger
   /** ms since 1970. */
   readonly now: () => number

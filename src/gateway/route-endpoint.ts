@@ -238,6 +238,7 @@ export function routeEndpoint(gateway: Gateway, forwarding: Forwarding, route: R
 
   function refuse(request: FastifyRequest, reply: FastifyReply, reason: string, refusal: RouteRefusal): FastifyReply {
     gateway.metrics.requests.inc({ route: route.path, outcome: reason })
+    gateway.tracing?.current()?.set('gatehouse.outcome', reason)
     request.log.info({ route: route.path, method: request.method, reason, status: refusal.status }, 'refused')
     return replyRouteRefusal(reply, refusal)
   }

@@ -113,7 +113,7 @@ describe('gateway.yaml', () => {
     ['a typo inside', 'refresh_grace', 'refreshgrace', 'did you mean refresh_grace?'],
     ['a typo in a list', 'redirect_uris', 'redirect_uri', 'did you mean redirect_uris?'],
     ['a typo in a provider', 'client_id: gatehouse', 'client_id: gatehouse\n    scope: [x]', 'did you mean scopes?'],
-    ['something foreign', 'consent:', 'telemetry: true\nconsent:', 'use one of: public_url, listen'],
+    ['something foreign', 'consent:', 'statistics: true\nconsent:', 'use one of: public_url, listen'],
   ])('refuses unknown keys: %s (B290)', (_what, from, to, fix) => {
     expect(problemsOf(edit([from, to])).some((problem) => problem.fix.startsWith(fix))).toBe(true)
   })
