@@ -23,7 +23,9 @@ const PICTURES: readonly Picture[] = [
   { name: 'consent-phone-dark', page: consentPage(models.loopbackConsent), device: 'phone', colorScheme: 'dark' },
   { name: 'route-choice', page: consentPage(models.choiceConsent), device: 'desktop', colorScheme: 'light' },
   { name: 'sign-in', page: signInPage(models.failedSignIn), device: 'phone', colorScheme: 'light' },
+  { name: 'consent-steps', page: consentPage(models.steppedConsent), device: 'phone', colorScheme: 'light' },
   { name: 'connect', page: connectPage(models.keptToken), device: 'desktop', colorScheme: 'light' },
+  { name: 'connect-account', page: connectPage(models.triedToken), device: 'phone', colorScheme: 'dark' },
   { name: 'error', page: errorPage(models.interstitialError), device: 'desktop', colorScheme: 'dark' },
   { name: 'hand-off', page: handOffPage(models.handOff), device: 'desktop', colorScheme: 'light' },
 ]

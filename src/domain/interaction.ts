@@ -49,6 +49,11 @@ export interface ConnectStage extends Carried {
   readonly browserHash: string
   /** Tokens tried so far. */
   readonly attempts: number
+  /**
+   * A token that works and that nobody has decided to keep yet (`serializePat`): its account is shown first. Interactions
+   * are sealed; this one ends with it.
+   */
+  readonly tried?: string
 }
 
 /** An AuthorizationRequest travelling in one browser, a union by stage. */

@@ -61,7 +61,7 @@ export async function afterSignIn(
   const signedInAt = { provider: interaction.provider, ...(upstreamClient === undefined ? {} : { upstreamClient }) }
   const authorized: Authorized = { asked, route, client, identity, signedInAt, remembered: rememberedFor !== undefined }
   const rule = route.credential
-  if (rule.kind === 'user-pat') return beginConnect(server, request, reply, authorized, rule)
+  if (rule.kind === 'user-pat') return beginConnect(server, request, reply, authorized)
   const provider = tokenProviderOf(rule)
   if (provider === undefined) return issueCode(server, request, reply, authorized, { kind: 'none' })
   if (provider === interaction.provider) {

@@ -1,9 +1,13 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { auditedClient, auditedUpstreamClient, auditedUser } from '../audit.ts'
-import type { CredentialRule } from '../domain/credential.ts'
 import { oauthFailure } from '../domain/errors.ts'
 import type { ConnectStage } from '../domain/interaction.ts'
-import { isPersonalAccessToken, type PersonalAccessToken, patCredentialId } from '../domain/personal-access-token.ts'
+import {
+  isPersonalAccessToken,
+  type PersonalAccessToken,
+  parsePat,
+  serializePat,
+} from '../domain/personal-access-token.ts'
 import { parseParameters, single } from '../domain/request-parameters.ts'
 import { Secret } from '../domain/secret.ts'
 import { newId } from '../domain/token.ts'
@@ -11,22 +15,15 @@ import { isFramedOrPrefetched, isSameOriginPost } from '../http/browser-proof.ts
 import { circumstances } from '../http/circumstances.ts'
 import { replyPage } from '../http/error-reply.ts'
 import { rawQuery } from '../http/query.ts'
-import { CannotOpen, openPat, sealPat } from '../vault.ts'
+import { sealPat } from '../vault.ts'
 import { answerWithError, showProblem } from './answer.ts'
 import type { AuthorizationServer } from './authorization-server.ts'
 import { ENDED } from './begin-sign-in.ts'
-import { askingClient } from './client.ts'
-import {
-  advanceInteraction,
-  findInteraction,
-  type HeldInteraction,
-  openInteraction,
-  takeInteraction,
-} from './interactions.ts'
+import { findKept, findVisit, type Visit } from './connect-visit.ts'
+import { advanceInteraction, openInteraction, takeInteraction } from './interactions.ts'
 import { type Authorized, issueCode } from './issue-code.ts'
-import { type ConnectProblem, connectPage, pageHeaders } from './pages.ts'
-
-type PatRule = Extract<CredentialRule, { kind: 'user-pat' }>
+import { type ConnectProblem, connectPage, pageHeaders, type ShownToken } from './pages.ts'
+import { stepsOf } from './steps.ts'
 
 /** Tokens that one visit may try; each one is sent to the probe. */
 const MAX_ATTEMPTS = 8
@@ -37,7 +34,6 @@ export async function beginConnect(
   request: FastifyRequest,
   reply: FastifyReply,
   { asked, route, identity, signedInAt, remembered }: Authorized,
-  _rule: PatRule,
 ): Promise<FastifyReply> {
   const id = newId()
   const browserHash = server.browserProof.bind(request, reply, id)
@@ -65,7 +61,10 @@ export function connectPageEndpoint(server: AuthorizationServer) {
   }
 }
 
-/** `POST /connect`: a token to try and keep, `decision=reuse` for the one that is kept, or `decision=deny`. */
+/**
+ * `POST /connect`: a token to try, `decision=keep` for the one that was just tried, `decision=reuse` for the one that is
+ * kept, or `decision=deny`.
+ */
 export function connectEndpoint(server: AuthorizationServer) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     if (!isSameOriginPost(request, server.issuer)) return showProblem(request, reply, 403, NOT_OUR_PAGE)
@@ -78,50 +77,13 @@ export function connectEndpoint(server: AuthorizationServer) {
       const kept = await findKept(server, visit)
       return kept?.usable ? finish(server, request, reply, visit) : showConnect(server, reply, visit, 'none_kept')
     }
+    if (decision === 'keep') {
+      const { tried } = visit.held.interaction
+      return tried === undefined
+        ? showConnect(server, reply, visit)
+        : keep(server, request, reply, visit, parsePat(tried))
+    }
     return tryToken(server, request, reply, visit, single(form, 'pat')?.trim() ?? '')
-  }
-}
-
-/** A visit to the page by the browser that signed in, with everything it is about. */
-interface Visit extends Authorized {
-  readonly held: HeldInteraction<ConnectStage>
-  readonly rule: PatRule
-  readonly credentialId: string
-}
-
-async function findVisit(
-  server: AuthorizationServer,
-  request: FastifyRequest,
-  id: string | undefined,
-): Promise<Visit | undefined> {
-  const held = await findInteraction(server, id, 'connect')
-  if (!held || !server.browserProof.isBound(request, held.id, held.interaction.browserHash)) return undefined
-  const { request: asked, routePath, identity, signedInAt, remembered } = held.interaction
-  const route = server.routes.find((candidate) => candidate.path === routePath)
-  const client = await askingClient(server, asked)
-  if (route?.credential.kind !== 'user-pat' || !client) return undefined
-  const credentialId = patCredentialId(identity, routePath)
-  return { held, asked, route, client, identity, signedInAt, remembered, rule: route.credential, credentialId }
-}
-
-interface Kept {
-  /** Absent when it was refused, or cannot be opened any more. */
-  readonly pat?: PersonalAccessToken
-  /** Not refused by its server and not past its end. */
-  readonly usable: boolean
-}
-
-async function findKept(server: AuthorizationServer, visit: Visit): Promise<Kept | undefined> {
-  const row = await server.store.findCredentialById(visit.credentialId)
-  if (!row) return undefined
-  if (row.state !== 'live') return { usable: false }
-  try {
-    const pat = await openPat(server.vault, visit.credentialId, visit.identity, visit.route.path, row.sealed)
-    return { pat, usable: pat.expiresAt === undefined || pat.expiresAt > server.now() }
-  } catch (error) {
-    // Its key is gone: the user gives a new one.
-    if (error instanceof CannotOpen) return { usable: false }
-    throw error
   }
 }
 
@@ -133,15 +95,18 @@ async function showConnect(
 ): Promise<FastifyReply> {
   const { rule, route, client, held } = visit
   const kept = await findKept(server, visit)
+  const { tried } = held.interaction
   const html = connectPage({
     routeTitle: route.title,
     label: rule.label,
+    steps: stepsOf(route, 'connect', visit.remembered),
     gatewayHost: new URL(server.issuer).host,
     form: { action: '/connect', hidden: { interaction: held.id } },
     ...(client.clientName === undefined ? {} : { clientName: client.clientName }),
     ...(rule.createUrl === undefined ? {} : { createUrl: rule.createUrl }),
     ...(rule.help === undefined ? {} : { help: rule.help }),
     ...(kept === undefined ? {} : { kept: { usable: kept.usable, ...(kept.pat ? aboutPat(kept.pat) : {}) } }),
+    ...(tried === undefined ? {} : { tried: aboutPat(parsePat(tried)) }),
     ...(problem === undefined ? {} : { problem }),
   })
   return replyPage(reply, problem === undefined ? 200 : 400, html, pageHeaders())
@@ -154,13 +119,11 @@ async function tryToken(
   visit: Visit,
   text: string,
 ): Promise<FastifyReply> {
-  const { held, rule, identity, route, credentialId } = visit
+  const { held, rule, route } = visit
   if (!isPersonalAccessToken(text)) return showConnect(server, reply, visit, 'not_a_token')
   // Counted before it is tried, so that parallel posts cannot try more.
-  const counted = await advanceInteraction(server, held, {
-    ...held.interaction,
-    attempts: held.interaction.attempts + 1,
-  })
+  const { tried: _, ...before } = held.interaction
+  const counted = await advanceInteraction(server, held, { ...before, attempts: before.attempts + 1 })
   if (!counted) return showProblem(request, reply, 400, ENDED)
   const next = { ...visit, held: counted }
   if (counted.interaction.attempts > MAX_ATTEMPTS) return leave(server, request, reply, next)
@@ -172,8 +135,24 @@ async function tryToken(
     request.log.warn({ route: route.path, reason: probed.reason }, 'a token could not be tried')
     return showConnect(server, reply, next, 'probe_unavailable')
   }
-  const { outcome: _, ...told } = probed
+  const { outcome: __, ...told } = probed
   const pat: PersonalAccessToken = { token, savedAt: server.now(), ...told }
+  // Where nobody tells whose it is, there is nothing to look at first.
+  if (pat.account === undefined) return keep(server, request, reply, next, pat)
+  const shown = await advanceInteraction(server, counted, { ...counted.interaction, tried: serializePat(pat) })
+  return shown ? showConnect(server, reply, { ...next, held: shown }) : showProblem(request, reply, 400, ENDED)
+}
+
+/** Keeps the token for this user and route, in place of the one before, for all of the user's clients. */
+async function keep(
+  server: AuthorizationServer,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  visit: Visit,
+  pat: PersonalAccessToken,
+): Promise<FastifyReply> {
+  const { identity, route, credentialId } = visit
+  if (!(await takeInteraction(server, visit.held))) return showProblem(request, reply, 400, ENDED)
   const sealed = await sealPat(server.vault, credentialId, identity, route.path, pat)
   await server.store.putCredential(credentialId, sealed, pat.expiresAt, server.now())
   server.audit({
@@ -185,7 +164,7 @@ async function tryToken(
     ...(pat.account === undefined ? {} : { upstreamAccount: pat.account }),
     ...auditedUpstreamClient(visit.signedInAt.provider, visit.signedInAt.upstreamClient),
   })
-  return finish(server, request, reply, next)
+  return conclude(server, request, reply, visit)
 }
 
 async function finish(
@@ -195,6 +174,16 @@ async function finish(
   visit: Visit,
 ): Promise<FastifyReply> {
   if (!(await takeInteraction(server, visit.held))) return showProblem(request, reply, 400, ENDED)
+  return conclude(server, request, reply, visit)
+}
+
+/** The code, for whoever has taken the interaction. */
+function conclude(
+  server: AuthorizationServer,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  visit: Visit,
+): Promise<FastifyReply> {
   server.browserProof.release(reply, visit.held.id)
   return issueCode(server, request, reply, visit, { kind: 'shared', credentialId: visit.credentialId })
 }
@@ -211,7 +200,8 @@ async function leave(
   return answerWithError(server, request, reply, visit.asked, oauthFailure('access_denied', 'the user gave no token'))
 }
 
-function aboutPat({ account, scopes, expiresAt }: PersonalAccessToken) {
+/** What may be shown of a token. */
+function aboutPat({ account, scopes, expiresAt }: PersonalAccessToken): ShownToken {
   return {
     ...(account === undefined ? {} : { account }),
     ...(scopes === undefined ? {} : { scopes }),

@@ -18,7 +18,8 @@ import { ENDED } from './begin-sign-in.ts'
 import { askingClient } from './client.ts'
 import { findInteraction, type HeldInteraction, takeInteraction } from './interactions.ts'
 import { knownAs, offeredRoutes } from './offered-routes.ts'
-import { consentPage, pageHeaders } from './pages.ts'
+import { consentPage, pageHeaders, type Steps } from './pages.ts'
+import { stepsOf } from './steps.ts'
 
 /** Who asks for what; the page is rendered from the stored request only. */
 interface Asking {
@@ -52,6 +53,7 @@ export function showConsent(
       title: route.title,
       resource: route.resource,
       upstreamAccount: describeCredential(route),
+      notices: noticesOf(route),
     })),
     scopes: [...new Set(routes.flatMap((route) => grantedScopes(asking.request, route)))],
     providerName: [...new Set(routes.map((route) => route.signIn))].join(', '),
@@ -63,6 +65,7 @@ export function showConsent(
         ...(name === undefined ? {} : { name }),
       }),
     ),
+    steps: commonSteps(routes),
     gatewayHost: new URL(server.issuer).host,
     form: { action: '/consent', hidden: { interaction: asking.id, csrf: formToken } },
   })
@@ -144,6 +147,20 @@ function describeCredential({ credential }: SignInRoute): string {
     case 'none':
       return 'no credential'
   }
+}
+
+/** U-15: whoever shares an account is told, and told what the operator wants to add. */
+function noticesOf({ credential }: SignInRoute): string[] {
+  if (credential.kind !== 'static') return []
+  const shared = 'Everybody who uses this server acts as the same account there.'
+  return credential.notice === undefined ? [shared] : [shared, credential.notice]
+}
+
+/** The way ahead, where it is the same whichever route the user picks. */
+function commonSteps(routes: readonly SignInRoute[]): Steps | undefined {
+  const [first, ...others] = routes.map((route) => stepsOf(route, 'approve'))
+  const isCommon = others.every((steps) => JSON.stringify(steps) === JSON.stringify(first))
+  return isCommon ? first : undefined
 }
 
 const NOT_OUR_PAGE = {

@@ -9,6 +9,7 @@ import type { AuthorizationServer } from './authorization-server.ts'
 import { burn, calledProvider, concludeSignIn, countSignIn, findSignIn, finishSignIn } from './conclude-sign-in.ts'
 import { advanceInteraction, type HeldInteraction, takeInteraction } from './interactions.ts'
 import { pageHeaders, signInPage } from './pages.ts'
+import { stepsOf } from './steps.ts'
 
 /** Wrong passwords that one sign-in may hold before it ends. */
 const MAX_ATTEMPTS = 5
@@ -22,9 +23,12 @@ export function showSignIn(
   { failed }: { readonly failed: boolean },
 ): FastifyReply {
   const route = server.routes.find((candidate) => candidate.path === held.interaction.routePath)
+  const { interaction } = held
+  const at = interaction.signedIn === undefined ? 'sign-in' : 'connect'
   const html = signInPage({
     routeTitle: route?.title ?? held.interaction.routePath,
     providerName: held.interaction.provider,
+    steps: route && stepsOf(route, at, interaction.rememberedFor !== undefined),
     gatewayHost: new URL(server.issuer).host,
     form: { action: `/callback/${held.interaction.provider}`, hidden: { state } },
     failed,

@@ -96,6 +96,20 @@ describe('a server that gets the token of another provider than the one for sign
     expect((await browser.get(swapped)).status).toBe(400)
   })
 
+  it('binds the second leg to this browser anew: elsewhere its return ends it, and no token is stored (B101)', async () => {
+    const client = await register(gateway.issuer)
+    const browser = createBrowser({ stopAt: [client.redirectUri, `${gateway.issuer}/callback/linear`] })
+    const consent = await browser.get(authorizeUrl(gateway.issuer, client))
+    const first = new Set(browser.cookies(gateway.issuer).keys())
+    const back = await browser.submit(consent.form(), { decision: 'approve' })
+    const added = [...browser.cookies(gateway.issuer).keys()].filter((name) => !first.has(name))
+    expect(added.length).toBeGreaterThan(0)
+    const elsewhere = createBrowser({ stopAt: [client.redirectUri] })
+    expect((await elsewhere.get(back.url)).status).toBe(403)
+    const here = createBrowser({ stopAt: [client.redirectUri] })
+    expect((await here.get(back.url)).status).toBe(400)
+  })
+
   it('turns away who may not use the route before the second provider is asked', async () => {
     const before = linear.requests.length
     corp.setCurrentAccount('eve')

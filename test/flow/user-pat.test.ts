@@ -39,7 +39,11 @@ describe('a route where every user brings their own token (U-15, S-11, B194)', (
       if (pat === 'ghp_outage_0123456789ab') return void response.writeHead(502).end('<html>')
       const login = PATS.get(pat)
       if (login === undefined) return void response.writeHead(401).end('{}')
-      response.writeHead(200, { 'content-type': 'application/json', 'x-oauth-scopes': 'repo, read:org' })
+      response.writeHead(200, {
+        'content-type': 'application/json',
+        'x-oauth-scopes': 'repo, read:org',
+        'x-token-expiration': '2031-02-03 04:05:06 UTC',
+      })
       response.end(JSON.stringify({ login }))
     })
     server = await startPlainServer((request, response) => {
@@ -57,6 +61,7 @@ describe('a route where every user brings their own token (U-15, S-11, B194)', (
         headers: { Authorization: 'token {credential}' },
         account: 'login',
         scopes: 'header:x-oauth-scopes',
+        expires: 'header:x-token-expiration',
       },
     }
     gateway = await spawnTestGateway({
@@ -96,12 +101,23 @@ describe('a route where every user brings their own token (U-15, S-11, B194)', (
 
   async function connectWith(client: KnownClient, user: string, pat: string): Promise<Tokens> {
     const { browser, page, verifier } = await reachConnect(client, user)
-    return finish(client, verifier, await browser.submit(formWith(page, 'pat'), { pat, decision: 'connect' }))
+    const tried = await browser.submit(formWith(page, 'pat'), { pat, decision: 'connect' })
+    return finish(client, verifier, await browser.submit(formWith(tried, 'keep'), { decision: 'keep' }))
   }
 
   async function reuse(client: KnownClient, user: string): Promise<Tokens> {
     const { browser, page, verifier } = await reachConnect(client, user)
     return finish(client, verifier, await browser.submit(formWith(page, 'reuse'), { decision: 'reuse' }))
+  }
+
+  /** Every credential at rest, as it is. */
+  function credentials(): unknown[] {
+    const database = new Database(gateway.databaseFile, { readonly: true })
+    try {
+      return database.prepare('SELECT id, version, sealed, state FROM credentials ORDER BY id').all()
+    } finally {
+      database.close()
+    }
   }
 
   const saw = async (tokens: Tokens) => (await callRoute(route(), tokens.accessToken)).json().saw
@@ -125,6 +141,51 @@ describe('a route where every user brings their own token (U-15, S-11, B194)', (
     expect(page.body).toContain('alice-gh')
     expect(page.body).toContain('repo, read:org')
     expect(page.body).not.toContain('ghp_alice')
+  })
+
+  it('shows the account, what it may do and until when before anything is kept, and keeps nothing of a user who leaves then', async () => {
+    const client = await register(gateway.issuer)
+    const { browser, page } = await reachConnect(client, 'alice')
+    const before = credentials()
+    const tried = await browser.submit(formWith(page, 'pat'), {
+      pat: 'ghp_alice_second_abcdef012345',
+      decision: 'connect',
+    })
+    expect(tried.status).toBe(200)
+    expect(tried.body).toContain('alice-gh-2')
+    expect(tried.body).toContain('May do: <bdi>repo, read:org</bdi>')
+    expect(tried.body).toContain('Works until 2031-02-03')
+    expect(tried.body).not.toContain('ghp_alice')
+    expect(credentials()).toEqual(before)
+    // A page that is loaded anew still asks the same.
+    expect((await browser.get(page.url)).body).toContain('alice-gh-2')
+
+    const end = await browser.submit(formWith(tried, 'pat'), { decision: 'deny' })
+    expect(end.url.searchParams.get('error')).toBe('access_denied')
+    expect(credentials()).toEqual(before)
+    expect(await saw(await reuse(client, 'alice'))).toBe('ghp_alice_0123456789abcdef')
+  })
+
+  it('keeps the token that was shown, and not one that was tried before it or that never was', async () => {
+    const client = await register(gateway.issuer)
+    const { browser, page, verifier } = await reachConnect(client, 'bob')
+    const first = await browser.submit(formWith(page, 'pat'), {
+      pat: 'ghp_alice_0123456789abcdef',
+      decision: 'connect',
+    })
+    expect(first.body).toContain('alice-gh')
+    const refused = await browser.submit(formWith(first, 'pat'), { pat: 'ghp_unknown_0123456789', decision: 'connect' })
+    expect(refused.status).toBe(400)
+    const stale = await browser.submit(formWith(first, 'keep'), { decision: 'keep' })
+    expect(stale.stopped).toBe(false)
+    expect(stale.body).not.toContain('alice-gh')
+    const right = await browser.submit(formWith(refused, 'pat'), {
+      pat: 'ghp_bob_0123456789abcdef',
+      decision: 'connect',
+    })
+    const end = await browser.submit(formWith(right, 'keep'), { decision: 'keep' })
+    expect(await saw(await finish(client, verifier, end))).toBe('ghp_bob_0123456789abcdef')
+    expect((await browser.submit(formWith(right, 'keep'), { decision: 'keep' })).status).toBe(400)
   })
 
   it.each([
@@ -169,7 +230,8 @@ describe('a route where every user brings their own token (U-15, S-11, B194)', (
     const { browser, page, verifier } = await reachConnect(client, 'alice')
     expect(page.body).toMatch(/does not work any more/)
     expect(page.forms).toHaveLength(1)
-    const end = await browser.submit(page.form(), { pat: 'ghp_alice_0123456789abcdef', decision: 'connect' })
+    const tried = await browser.submit(page.form(), { pat: 'ghp_alice_0123456789abcdef', decision: 'connect' })
+    const end = await browser.submit(formWith(tried, 'keep'), { decision: 'keep' })
     const fresh = await finish(client, verifier, end)
     for (const tokens of [alice, fresh]) expect(await saw(tokens)).toBe('ghp_alice_0123456789abcdef')
   })
@@ -231,9 +293,9 @@ describe('a route where every user brings their own token (U-15, S-11, B194)', (
 })
 
 /** The form that holds a field, or offers a decision. */
-function formWith(page: Page, name: 'pat' | 'reuse') {
+function formWith(page: Page, name: 'pat' | 'keep' | 'reuse') {
   const form = page.forms.find((candidate) =>
-    name === 'pat' ? candidate.names.includes('pat') : candidate.choices('decision').includes('reuse'),
+    name === 'pat' ? candidate.names.includes('pat') : candidate.choices('decision').includes(name),
   )
   if (!form) throw new Error(`no such form: ${page.status} ${page.body}`)
   return form

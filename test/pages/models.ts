@@ -64,6 +64,25 @@ export const choiceConsent: ConsentModel = {
   routes: [github, wiki, clock],
 }
 
+const steps = { names: ['Approve', 'Sign in at home', 'Connect GitHub'] }
+
+/** The first of three steps. */
+export const steppedConsent: ConsentModel = { ...loopbackConsent, steps: { ...steps, current: 0 } }
+
+/** A server that everybody uses as the same account. */
+export const sharedConsent: ConsentModel = {
+  ...webConsent,
+  routes: [
+    {
+      ...wiki,
+      notices: [
+        'Everybody who uses this server acts as the same account there.',
+        'Everything is done as the account release-bot.',
+      ],
+    },
+  ],
+}
+
 /** A user without a token kept here yet. */
 export const connect: ConnectModel = {
   clientName: 'Claude Code',
@@ -71,6 +90,7 @@ export const connect: ConnectModel = {
   label: 'GitHub personal access token',
   createUrl: 'https://github.com/settings/tokens',
   help: 'It needs the scopes repo and read:org.',
+  steps: { ...steps, current: 2 },
   gatewayHost,
   form: { action: '/connect', hidden: { interaction: '6Jq0tK9w' } },
 }
@@ -82,6 +102,13 @@ export const reconnect: ConnectModel = {
   problem: 'forbidden',
 }
 
+/** A user whose new token works, and would take the place of the one before. */
+export const triedToken: ConnectModel = {
+  ...connect,
+  kept: { usable: true, account: 'octocat' },
+  tried: { account: 'octocat-work', scopes: 'repo, read:org', expiresAt: Date.UTC(2027, 2, 1) },
+}
+
 /** A user whose token is kept. */
 export const keptToken: ConnectModel = {
   ...connect,
@@ -89,6 +116,7 @@ export const keptToken: ConnectModel = {
 }
 
 export const signIn: SignInModel = {
+  steps: { ...steps, current: 1 },
   clientName: 'Claude Code',
   routeTitle: 'GitHub',
   providerName: 'home',

@@ -20,7 +20,10 @@ const PAGES = {
   'consent for a program on this computer': consentPage(models.loopbackConsent),
   'consent for a client that a website describes': consentPage(models.documentConsent),
   'consent with a choice of routes': consentPage(models.choiceConsent),
+  'consent as the first of three steps': consentPage(models.steppedConsent),
+  'consent for a shared account': consentPage(models.sharedConsent),
   connect: connectPage(models.connect),
+  'connect with a token that works': connectPage(models.triedToken),
   'connect with a kept token': connectPage(models.reconnect),
   'sign-in': signInPage(models.signIn),
   'failed sign-in': signInPage(models.failedSignIn),
@@ -159,6 +162,53 @@ describe('the consent page', () => {
     const [deny, approve] = all(document, 'button')
     expect(deny && attribute(deny, 'formnovalidate')).toBe('')
     expect(approve && attribute(approve, 'formnovalidate')).toBeUndefined()
+  })
+})
+
+describe('the steps', () => {
+  it.each([
+    ['consent as the first of three steps', 0],
+    ['sign-in', 1],
+    ['connect', 2],
+  ] as const)('stand on %s as an ordered list with one current entry, and in words', (name, current) => {
+    const nav = one(parse(PAGES[name]), 'nav')
+    const entries = all(one(nav, 'ol'), 'li')
+    expect(entries.map(text)).toEqual(['Approve', 'Sign in at home', 'Connect GitHub'])
+    expect(entries.map((entry) => attribute(entry, 'aria-current'))).toEqual(
+      entries.map((_, index) => (index === current ? 'step' : undefined)),
+    )
+    expect(text(one(nav, 'p'))).toBe(`Step ${current + 1} of 3`)
+    expect(attribute(nav, 'aria-label')).toBe('Steps')
+  })
+
+  it('are left out where there are none to speak of', () => {
+    for (const name of ['consent for a website', 'error', 'hand-off'] as const)
+      expect(all(parse(PAGES[name]), 'nav')).toEqual([])
+  })
+})
+
+describe('what the consent page says of a shared account', () => {
+  it('is that it is shared, and what the operator adds (U-15)', () => {
+    const shown = text(one(parse(PAGES['consent for a shared account']), 'main'))
+    expect(shown).toContain('Everybody who uses this server acts as the same account there.')
+    expect(shown).toContain('Everything is done as the account release-bot.')
+    expect(PAGES['consent for a website']).not.toContain('same account')
+  })
+})
+
+describe('the page for a user’s own token', () => {
+  const decisions = (page: string) => all(parse(page), 'button').map((button) => attribute(button, 'value'))
+
+  it('asks whether a token that works is the right one, and still takes another', () => {
+    const shown = text(one(parse(PAGES['connect with a token that works']), 'main'))
+    expect(shown).toMatch(/belongs to this account[\s\S]*octocat-work[\s\S]*repo, read:org[\s\S]*2027-03-01/)
+    expect(shown).toContain('takes the place of the token that you gave before')
+    expect(decisions(PAGES['connect with a token that works'])).toEqual(['keep', 'deny', 'connect'])
+  })
+
+  it('offers to keep nothing that was not tried', () => {
+    expect(decisions(PAGES.connect)).toEqual(['deny', 'connect'])
+    expect(decisions(PAGES['connect with a kept token'])).toEqual(['reuse', 'deny', 'connect'])
   })
 })
 

@@ -4,6 +4,7 @@ import { DEFAULT_SCOPE } from '../../domain/scope.ts'
 import { foreign, shorten } from './foreign-text.ts'
 import { type Html, type HtmlDocument, html } from './html.ts'
 import { type Form, hiddenFields, layOut } from './layout.ts'
+import type { Steps } from './steps.ts'
 
 /** A route that the user may allow. */
 export interface ConsentRoute {
@@ -12,6 +13,8 @@ export interface ConsentRoute {
   readonly resource: string
   /** What the MCP server will receive, as a phrase: "your token from corp", "nothing about you" (A-42). */
   readonly upstreamAccount: string
+  /** What everybody should know who shares that account, one paragraph each. */
+  readonly notices?: readonly string[]
 }
 
 /** Everything that the consent page says (A-32, A-42). */
@@ -36,6 +39,7 @@ export interface ConsentModel {
     readonly name?: string
     readonly id?: string
   }[]
+  readonly steps?: Steps | undefined
   readonly gatewayHost: string
   readonly form: Form
 }
@@ -53,6 +57,7 @@ export function consentPage(model: ConsentModel): HtmlDocument {
   return layOut({
     title: 'Allow access?',
     gatewayHost: model.gatewayHost,
+    steps: model.steps,
     main: html`<h1>${question}</h1>
 <p class="lead">An app asks to use ${single ? 'this MCP server' : 'an MCP server'} in your name.</p>
 <form method="post" action="${model.form.action}">
@@ -130,7 +135,11 @@ function whatIsAllowed(route: ConsentRoute): Html {
     html`<strong>${foreign(route.title)}</strong>
 <p class="note">${foreign(route.resource)}</p>`,
   )}
-${fact('The server gets', html`<span class="phrase">${foreign(route.upstreamAccount)}</span>`)}`
+${fact(
+  'The server gets',
+  html`<span class="phrase">${foreign(route.upstreamAccount)}</span>
+${route.notices?.map((notice) => html`<p class="note">${foreign(notice)}</p>`)}`,
+)}`
 }
 
 function choice(routes: readonly ConsentRoute[]): Html {
@@ -141,7 +150,8 @@ ${routes.map(
 <input type="radio" name="route" value="${route.path}" required>
 <span><strong>${foreign(route.title)}</strong>
 <span class="note">${foreign(route.resource)}</span>
-<span class="note">The server gets ${foreign(route.upstreamAccount)}</span></span>
+<span class="note">The server gets ${foreign(route.upstreamAccount)}</span>
+${route.notices?.map((notice) => html`<span class="note">${foreign(notice)}</span>`)}</span>
 </label>`,
 )}
 </fieldset>`

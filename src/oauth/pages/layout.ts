@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { foreign, visible } from './foreign-text.ts'
 import { type Html, type HtmlDocument, html, toDocument } from './html.ts'
+import { type Steps, stepList } from './steps.ts'
 import { STYLESHEET } from './stylesheet.ts'
 
 /** What surrounds every page. */
@@ -9,6 +10,8 @@ export interface Layout {
   readonly title: string
   /** Where the reader is; shown beside the wordmark. */
   readonly gatewayHost?: string
+  /** Present where this page is one of several. */
+  readonly steps?: Steps | undefined
   /** Further elements of `<head>`. */
   readonly head?: Html
   readonly main: Html
@@ -45,7 +48,7 @@ export function pageHeaders(): Record<string, string> {
 }
 
 /** A whole page around `main`. */
-export function layOut({ title, gatewayHost, head, main }: Layout): HtmlDocument {
+export function layOut({ title, gatewayHost, steps, head, main }: Layout): HtmlDocument {
   const host = gatewayHost === undefined ? undefined : html`<span class="host">${foreign(gatewayHost)}</span>`
   return toDocument(html`<html lang="en">
 <head>
@@ -58,6 +61,7 @@ export function layOut({ title, gatewayHost, head, main }: Layout): HtmlDocument
 <body>
 <header><span class="wordmark">Gatehouse</span>${host}</header>
 <main>
+${steps && stepList(steps)}
 ${main}
 </main>
 </body>

@@ -2,12 +2,14 @@ import { displayName } from '../../domain/client.ts'
 import { foreign } from './foreign-text.ts'
 import { type HtmlDocument, html } from './html.ts'
 import { type Form, hiddenFields, layOut } from './layout.ts'
+import type { Steps } from './steps.ts'
 
 /** Everything that the sign-in page of a `password` provider says. */
 export interface SignInModel {
   readonly clientName?: string
   readonly routeTitle: string
   readonly providerName: string
+  readonly steps?: Steps | undefined
   readonly gatewayHost: string
   readonly form: Form
   /** Whether the attempt before this one failed; which half was wrong is never told. */
@@ -22,6 +24,7 @@ export function signInPage(model: SignInModel): HtmlDocument {
   return layOut({
     title: model.failed ? 'Sign-in failed' : 'Sign in',
     gatewayHost: model.gatewayHost,
+    steps: model.steps,
     main: html`<h1>Sign in</h1>
 <p class="lead">Use your ${foreign(model.providerName)} account. After that, ${app} can use ${foreign(model.routeTitle)} for you.</p>
 ${

@@ -64,7 +64,14 @@ header { display: flex; flex-wrap: wrap; align-items: baseline; column-gap: .625
 }
 .host { color: var(--muted); min-width: 0; }
 main { padding: 1.5rem 1.25rem; background: var(--card); border: 1px solid var(--line); border-radius: .875rem; }
+.steps { margin: 0 0 1.5rem; font-size: .875rem; color: var(--muted); }
+.steps p { margin: 0 0 .375rem; }
+.steps ol { display: flex; gap: .5rem; margin: 0; padding: 0; list-style: none; }
+.steps li { flex: 1; min-width: 0; padding-top: .375rem; border-top: .25rem solid var(--line); line-height: 1.35; }
+.steps .done, .steps [aria-current] { border-color: var(--accent); }
+.steps [aria-current] { color: var(--ink); font-weight: 600; }
 h1 { margin: 0 0 .5rem; font-size: 1.5rem; line-height: 1.25; letter-spacing: -.015em; text-wrap: balance; }
+h2 { margin: 1.5rem 0 .5rem; font-size: 1.125rem; line-height: 1.3; }
 p { margin: 0 0 1rem; }
 a { color: var(--accent); }
 code { font: .875em/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, "Liberation Mono", monospace; }
