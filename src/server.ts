@@ -98,6 +98,7 @@ export async function startGateway(
     lifetimes: config.tokens,
     browserProof,
     probePat,
+    ...(failpoint ? { failpoint } : {}),
     ...(rememberMs === undefined
       ? {}
       : { rememberedConsent: createRememberedConsent(vault.browserProofKeys, browserProof, rememberMs, now) }),

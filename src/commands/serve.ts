@@ -1,4 +1,5 @@
 import { orCannotStart } from './cannot-start.ts'
+import { FAILPOINT_VARIABLE, failpointsFrom } from './failpoints.ts'
 import { loadOrReport } from './load-or-report.ts'
 import { createLogger, LOG_LEVELS } from './logger.ts'
 import { closeOnSignal } from './shutdown.ts'
@@ -15,11 +16,16 @@ export async function serve(file: string): Promise<number> {
   }
   const config = loadOrReport(file)
   if (!config) return 1
+  const failpoint = failpointsFrom(process.env[FAILPOINT_VARIABLE], config.publicUrl)
+  if (!failpoint.ok) {
+    process.stderr.write(`gatehouse: ${failpoint.failure}\n`)
+    return 1
+  }
   // Problems show at once; the server takes longer to load.
   const { startGateway } = await import('../server.ts')
   const { logger, dropped, flushed } = await createLogger(level)
   return orCannotStart(async () => {
-    const starting = startGateway(config, { logger, lostLogLines: dropped })
+    const starting = startGateway(config, { logger, lostLogLines: dropped, failpoint: failpoint.value })
     // Whoever reads that it listens may stop it in the same moment.
     const stopped = closeOnSignal(async () => (await starting).close())
     await starting

@@ -35,6 +35,7 @@ export async function authorizationCodeGrant(
   const access = accessFor(server, grant.id, grant.scopes, grant.expiresAt)
   const about = { client: auditedClient(request.client), routePath: grant.routePath, grantId: grant.id }
   const redeemed = await server.store.redeemCode(code.hash, access.row, server.now())
+  server.failpoint?.('token.redeemed')
   if (redeemed.outcome === 'replayed' && redeemed.redeemedAt <= request.arrivedAt) {
     await endGrant(server, grant)
     server.audit({ event: 'code_replayed', ...request.circumstances, ...about })

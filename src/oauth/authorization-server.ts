@@ -1,6 +1,7 @@
 import type { Audit } from '../audit.ts'
 import type { Client } from '../domain/client.ts'
 import type { PatProbe } from '../domain/credential.ts'
+import type { Failpoints } from '../domain/failpoint.ts'
 import type { SignInRoute } from '../domain/route.ts'
 import type { Secret } from '../domain/secret.ts'
 import type { BrowserProof } from '../http/browser-proof.ts'
@@ -40,6 +41,8 @@ export interface AuthorizationServer {
   readonly probePat: (probe: PatProbe, token: Secret) => Promise<ProbeOutcome>
   /** Absent when every authorization asks. */
   readonly rememberedConsent?: RememberedConsent
+  /** Only in tests. */
+  readonly failpoint?: Failpoints
   readonly audit: Audit
   readonly metrics: Metrics
   /** ms since 1970. */

@@ -26,11 +26,13 @@ export function callbackEndpoint(server: AuthorizationServer) {
     if (provider.entry === 'form') return showSignIn(server, reply, held, state, { failed: false })
 
     if (!(await takeInteraction(server, held))) return showProblem(request, reply, 400, UNEXPECTED)
+    server.failpoint?.('callback.taken')
     server.browserProof.release(reply, held.id)
     const outcome = await finishSignIn(server, held, {
       url: new URL(`${server.issuer}/callback/${provider.name}?${rawQuery(request.url)}`),
       state,
     })
+    server.failpoint?.('callback.exchanged')
     return concludeSignIn(server, request, reply, held, outcome)
   }
 }

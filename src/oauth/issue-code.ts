@@ -68,6 +68,7 @@ export async function issueCode(
   const { redirectUri, codeChallenge } = asked
   const row = { hash, grantId: id, clientId: client.clientId, redirectUri, codeChallenge, expiresAt: now + CODE_TTL_MS }
   await server.store.createGrant(grant, row, credential)
+  server.failpoint?.('callback.stored')
   // From here on the token endpoint must know the client, whatever becomes of the host of its document.
   if (client.origin === 'metadata-document') await server.metadataClients?.keep(client)
   server.audit({

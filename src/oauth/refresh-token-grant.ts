@@ -44,6 +44,7 @@ export async function refreshTokenGrant(
 
   const access = accessFor(server, grant.id, scopes.value, grant.expiresAt)
   const { refreshGraceMs } = server.lifetimes
+  server.failpoint?.('token.checked')
   const outcome = await server.store.advanceGeneration(
     grant.id,
     claim.generation,
@@ -52,6 +53,7 @@ export async function refreshTokenGrant(
     refreshGraceMs,
     request.arrivedAt,
   )
+  server.failpoint?.('token.rotated')
   const about = { client: auditedClient(request.client), routePath: grant.routePath, grantId: grant.id }
   if (outcome === 'reused') {
     await endGrant(server, grant)

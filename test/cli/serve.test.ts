@@ -13,6 +13,8 @@ afterEach(() => {
 
 const FREE_PORTS = edit(['listen: 127.0.0.1:8080', 'listen: 127.0.0.1:0'], ['127.0.0.1:9090', '127.0.0.1:0'])
 
+const LOOPBACK = FREE_PORTS.replace('https://mcp.example.com', 'http://127.0.0.1:8080')
+
 function directoryWith(text: string): string {
   const place = workplace({ 'gateway.yaml': text })
   places.push(place)
@@ -53,6 +55,26 @@ describe('gatehouse serve', () => {
     const cwd = directoryWith(FREE_PORTS)
     const refused = await run(['serve'], { cwd, env: { LOG_LEVEL: 'loud' } })
     expect(refused).toMatchObject({ code: 1, stderr: expect.stringMatching(/LOG_LEVEL must be one of/) })
+  })
+
+  it.each([
+    ['where people work', FREE_PORTS, 'refresh.claimed', /public_url is not on a loopback host/],
+    ['that do not exist', LOOPBACK, 'refresh.whenever', /must be one of refresh\.claimed/],
+  ])('refuses failpoints %s, before it opens anything (C01)', async (_where, text, failpoint, words) => {
+    const cwd = directoryWith(text)
+    const refused = await run(['serve'], { cwd, env: { GATEHOUSE_FAILPOINT: failpoint } })
+    expect(refused).toMatchObject({ code: 1, stderr: expect.stringMatching(words) })
+    expect(existsSync(join(cwd, 'data'))).toBe(false)
+  })
+
+  it('takes failpoints on a loopback host alone (C01)', async () => {
+    const gateway = start(['serve'], {
+      cwd: directoryWith(LOOPBACK),
+      env: { GATEHOUSE_FAILPOINT: 'refresh.claimed:2' },
+    })
+    await gateway.said('listening')
+    gateway.child.kill('SIGTERM')
+    expect((await gateway.ended).code).toBe(0)
   })
 
   it('exits with 1 on a configuration problem, before it opens anything', async () => {
