@@ -116,7 +116,7 @@ describe('an id_token (U-02)', () => {
     ['for several without azp', { aud: ['gatehouse', 'another'] }],
     ['with the azp of somebody else', { azp: 'another-client' }],
     ['of another issuer', { iss: 'https://evil.example' }],
-    ['long expired', { exp: now - 120 }],
+    ['long expired (B289)', { exp: now - 120 }],
     ['without an end', { exp: null }],
     ['not yet valid', { nbf: now + 600 }],
     ['with another nonce', { nonce: 'other' }],
@@ -131,7 +131,7 @@ describe('an id_token (U-02)', () => {
   })
 
   it.each([
-    ['expired within the tolerated minute', { exp: now - 30 }],
+    ['expired within the tolerated minute (B289)', { exp: now - 30 }],
     ['for several with our azp', { aud: ['gatehouse', 'another'], azp: 'gatehouse' }],
     ['with the right at_hash', { at_hash: hash.subarray(0, 16).toString('base64url') }],
     ['with a subject of 255 characters', { sub: 'x'.repeat(255) }],

@@ -13,18 +13,24 @@ const TESTS = new URL('../', import.meta.url)
 /** `it('…'`, `describe('…'`, and the title that follows the table of `it.each`. */
 const TITLE =
   /(?:\b(?:it|test|describe)(?:\.\w+)*|\))\(\s*(?:'((?:[^'\\\n]|\\.)+)'|`((?:[^`\\]|\\.)+)`|"((?:[^"\\\n]|\\.)+)")/g
-const ID = /(?<![\w-])(?:[A-Z]-\d{2,3}|[BC]\d{1,3})(?![\w-])/g
+export const ID = /(?<![\w-])(?:[A-Z]-\d{2,3}|[BC]\d{1,3})(?![\w-])/g
 
 /** Every title in test/ that cites a requirement (`A-04`) or a row of the attack catalogue (`B062`), in order of file. */
 export function citingTitles(): CitingTitle[] {
   return testFiles().flatMap((file) => {
-    const source = readFileSync(new URL(file, TESTS), 'utf8')
-    return [...source.matchAll(TITLE)].flatMap(([, single, template, double]) => {
-      const title = (single ?? template ?? double ?? '').replaceAll(/\\(.)/g, '$1')
+    return titlesOf(readFileSync(new URL(file, TESTS), 'utf8')).flatMap(({ title }) => {
       const ids = title.match(ID) ?? []
       return ids.length > 0 ? [{ file, title, ids }] : []
     })
   })
+}
+
+/** Every title in a test file, and where it stands. */
+export function titlesOf(source: string): { readonly index: number; readonly title: string }[] {
+  return [...source.matchAll(TITLE)].map(({ index, 1: single, 2: template, 3: double }) => ({
+    index,
+    title: (single ?? template ?? double ?? '').replaceAll(/\\(.)/g, '$1'),
+  }))
 }
 
 /** Whether an id is that of a requirement here, or lies in a catalogue that is tested elsewhere. */
@@ -71,14 +77,16 @@ ${rows.map(({ line }) => `| ${line.join(' | ')} |`).join('\n')}
 `
 }
 
-function testFiles(): string[] {
+/** Every test file, relative to test/. */
+export function testFiles(): string[] {
   return readdirSync(TESTS, { recursive: true, encoding: 'utf8' })
     .filter((file) => /\.(test|suite)\.ts$/.test(file))
     .map((file) => file.replaceAll('\\', '/'))
     .toSorted()
 }
 
-function cell(text: string): string {
+/** `text` as a cell of a table; `<br>` stays a line break. */
+export function cell(text: string): string {
   return text
     .replaceAll('|', '\\|')
     .replaceAll(/\s+/g, ' ')
