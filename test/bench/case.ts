@@ -26,6 +26,10 @@ export interface Case {
   /** What `--only` calls it. */
   readonly name: string
   readonly title: string
+  /** This gateway. */
+  readonly ours?: true
+  /** Differs from the plain gateway in what it does with a call alone: streams and bodies would say nothing new. */
+  readonly callsOnly?: true
   /** Resolves to a sentence where the machine lacks something that the case needs. */
   start(bench: Bench): Promise<Target | string>
 }

@@ -18,6 +18,12 @@ export interface Child {
   stop(): Promise<void>
 }
 
+/** Children never outlive this process, however it ends. */
+const alive = new Set<ChildProcess>()
+process.on('exit', () => {
+  for (const child of alive) child.kill('SIGTERM')
+})
+
 /** In a child: tells the parent the port. */
 export function announce(server: Server): void {
   const address = server.address()
@@ -32,6 +38,8 @@ export async function startChild(
 ): Promise<Child> {
   const [file, ...args] = pinned(command, options.core)
   const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...options.env } })
+  alive.add(child)
+  child.once('exit', () => alive.delete(child))
   let output = ''
   child.stderr.on('data', (data) => {
     output += data
@@ -105,7 +113,7 @@ async function announced(child: ChildProcess): Promise<number> {
 
 async function accepting(port: number, discardOutput: () => void): Promise<number> {
   discardOutput()
-  for (let attempt = 0; attempt < 200; attempt += 1) {
+  for (let attempt = 0; attempt < 5000; attempt += 1) {
     const socket = connect(port, '127.0.0.1')
     const open = await once(socket, 'connect').then(
       () => true,
@@ -113,7 +121,7 @@ async function accepting(port: number, discardOutput: () => void): Promise<numbe
     )
     socket.destroy()
     if (open) return port
-    await after(50)
+    await after(2)
   }
   throw new Error(`nothing listens on port ${port}`)
 }

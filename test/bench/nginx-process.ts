@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as after } from 'node:timers/promises'
 import { type Child, freePort, onPath, startChild } from './child.ts'
 
 /**
@@ -18,11 +19,16 @@ export async function startNginx(
   const file = join(directory, `${name}.conf`)
   writeFileSync(file, configuration(join(directory, name), http(port)))
   const master = await startChild([binary, '-e', join(directory, `${name}.log`), '-c', file], { core, port })
-  return { ...master, pid: onlyChildOf(master.pid) }
+  return { ...master, pid: await workerOf(master.pid) }
 }
 
-function onlyChildOf(pid: number): number {
-  return Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')[0])
+/** The master listens before it has started its worker. */
+async function workerOf(pid: number): Promise<number> {
+  for (;;) {
+    const [worker = ''] = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')
+    if (worker !== '') return Number(worker)
+    await after(2)
+  }
 }
 
 function configuration(prefix: string, http: string): string {

@@ -36,12 +36,16 @@ export function createReadings(): Readings {
   }
 }
 
-function spread(values: readonly number[]): Spread | undefined {
-  const sorted = values.filter(Number.isFinite).toSorted((a, b) => a - b)
-  const [lowest] = sorted
-  const highest = sorted.at(-1)
-  if (lowest === undefined || highest === undefined) return undefined
+/** The middle of some values; NaN if there are none. */
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b)
   const at = (index: number) => sorted[index] ?? Number.NaN
   const middle = sorted.length / 2
-  return { median: (at(Math.ceil(middle - 1)) + at(Math.floor(middle))) / 2, lowest, highest }
+  return Number.isInteger(middle) ? (at(middle - 1) + at(middle)) / 2 : at(Math.floor(middle))
+}
+
+function spread(values: readonly number[]): Spread | undefined {
+  const finite = values.filter(Number.isFinite)
+  if (finite.length === 0) return undefined
+  return { median: median(finite), lowest: Math.min(...finite), highest: Math.max(...finite) }
 }

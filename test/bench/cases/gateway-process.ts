@@ -28,21 +28,44 @@ export interface RunningGateway {
   obtainToken(): Promise<string>
 }
 
+/** One user holds all streams of the measurement. */
+const STREAMS = 10_000
 const CLI = fileURLToPath(new URL('../../../src/cli.ts', import.meta.url))
 
-/** Writes a configuration for it and starts the gateway on the core of proxies. */
+/** What starts it, and where it will be. */
+export interface ConfiguredGateway {
+  readonly command: readonly [string, ...string[]]
+  readonly port: number
+  readonly readyUrl: string
+  readonly databaseFile: string
+  readonly password: string
+}
+
+/** Starts a gateway on the core of proxies. */
 export async function startGateway(bench: Bench, options: GatewayOptions): Promise<RunningGateway> {
-  const port = await freePort()
+  const { command, port, databaseFile, password } = await configureGateway(bench, options)
+  const proxy = await startChild(command, { core: bench.proxyCore, port })
+  bench.keep(proxy)
   const issuer = `http://127.0.0.1:${port}`
+  const url = `${issuer}/bench`
+  const user = { username: 'bench', password }
+  return { proxy, url, databaseFile, obtainToken: () => obtainToken({ issuer, resource: url, user }) }
+}
+
+/** Writes its configuration. */
+export async function configureGateway(bench: Bench, options: GatewayOptions): Promise<ConfiguredGateway> {
+  const port = await freePort()
+  const operations = `127.0.0.1:${await freePort()}`
   const password = randomBytes(12).toString('base64url')
   const databaseFile = join(bench.directory, `${options.name}.db`)
   const configuration = {
-    public_url: issuer,
+    public_url: `http://127.0.0.1:${port}`,
     listen: `127.0.0.1:${port}`,
-    operations: { listen: `127.0.0.1:${await freePort()}` },
+    operations: { listen: operations },
     database: `sqlite:${databaseFile}`,
     encryption_keys: [randomBytes(32).toString('base64url')],
     providers: { home: { type: 'password', users: { bench: await hashPassword(password) } } },
+    limits: { concurrent_per_grant: STREAMS, concurrent_per_route: STREAMS },
     routes: {
       '/bench': {
         upstream: `http://127.0.0.1:${bench.upstreamPort}/mcp`,
@@ -57,9 +80,5 @@ export async function startGateway(bench: Bench, options: GatewayOptions): Promi
   const file = join(bench.directory, `${options.name}.yaml`)
   writeFileSync(file, JSON.stringify(configuration), { mode: 0o600 })
   const command = [process.execPath, options.cli ?? CLI, 'serve', '--config', file] as const
-  const proxy = await startChild(command, { core: bench.proxyCore, port })
-  bench.keep(proxy)
-  const url = `${issuer}/bench`
-  const user = { username: 'bench', password }
-  return { proxy, url, databaseFile, obtainToken: () => obtainToken({ issuer, resource: url, user }) }
+  return { command, port, readyUrl: `http://${operations}/readyz`, databaseFile, password }
 }

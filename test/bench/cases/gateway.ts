@@ -10,6 +10,8 @@ export const gateways: readonly Case[] = [
   {
     name: 'uncached',
     title: 'every token looked up',
+    ours: true,
+    callsOnly: true,
     async start(bench) {
       const { proxy, url, databaseFile, obtainToken } = await startGateway(bench, { name: 'uncached' })
       return { proxy, url, tokens: mintTokens(databaseFile, await obtainToken()) }
@@ -18,6 +20,8 @@ export const gateways: readonly Case[] = [
   {
     name: 'external',
     title: 'JWT of another server',
+    ours: true,
+    callsOnly: true,
     async start(bench) {
       const tokens = await startTokenIssuer()
       bench.keep({ stop: () => tokens.close() })
@@ -30,10 +34,18 @@ export const gateways: readonly Case[] = [
       return { proxy, url, tokens: [await tokens.issue(audience)] }
     },
   },
-  signedIn('tools', 'tool policy', () => ({ route: { tools: { allow: ['search', 'get_*'], deny: ['*_secret*'] } } })),
-  signedIn('audit', 'call audit', ({ directory }) => ({
-    settings: { audit: { calls: true, destination: `file:${join(directory, 'audit.jsonl')}` } },
-  })),
+  {
+    ...signedIn('tools', 'tool policy', () => ({
+      route: { tools: { allow: ['search', 'get_*'], deny: ['*_secret*'] } },
+    })),
+    callsOnly: true,
+  },
+  {
+    ...signedIn('audit', 'call audit', ({ directory }) => ({
+      settings: { audit: { calls: true, destination: `file:${join(directory, 'audit.jsonl')}` } },
+    })),
+    callsOnly: true,
+  },
 ]
 
 /** The gateway of another checkout, to see what a change gave. */
@@ -45,6 +57,7 @@ function signedIn(name: string, title: string, options?: (bench: Bench) => Omit<
   return {
     name,
     title,
+    ours: true,
     async start(bench): Promise<Target> {
       const { proxy, url, obtainToken } = await startGateway(bench, { ...options?.(bench), name })
       return { proxy, url, tokens: [await obtainToken()] }

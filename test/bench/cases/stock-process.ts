@@ -11,6 +11,8 @@ await app.register(httpProxy, {
   upstream,
   prefix: '/bench',
   rewritePrefix: '/mcp',
+  // Each open stream takes one, and 128 is the default.
+  undici: { connections: 10_000 },
   preHandler: async (request, reply) => {
     if (!passes(request.headers.authorization)) await reply.code(401).send()
   },

@@ -1,9 +1,9 @@
-import type { Target } from './case.ts'
-import { cpuMicroseconds } from './child.ts'
-import type { LoadGenerator } from './load/load.ts'
-import { CALL } from './mcp-messages.ts'
-import type { Readings } from './readings.ts'
-import { interleave } from './rounds.ts'
+import type { Target } from '../case.ts'
+import { cpuMicroseconds } from '../child.ts'
+import type { LoadGenerator } from '../load/load.ts'
+import { CALL } from '../mcp-messages.ts'
+import type { Readings } from '../readings.ts'
+import { interleave } from '../rounds.ts'
 
 /** What a call looks like on the wire, apart from its token. */
 export const CALL_HEADERS = {
