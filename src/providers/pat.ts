@@ -52,13 +52,19 @@ function accepted(probe: PatProbe, headers: Headers, body: Readonly<Record<strin
   // An answer without the account that it should name is no proof that the token belongs to anybody.
   if (probe.account !== undefined && account === undefined) return { outcome: 'unavailable', reason: 'no_account' }
   const scopes = read(probe.scopes)
-  const expiresAt = Date.parse(read(probe.expires) ?? '')
+  const expiresAt = readTime(read(probe.expires) ?? '')
   return {
     outcome: 'accepted',
     ...(account === undefined ? {} : { account }),
     ...(scopes === undefined || scopes === '' ? {} : { scopes }),
     ...(Number.isNaN(expiresAt) ? {} : { expiresAt }),
   }
+}
+
+/** A time in ms since 1970; NaN for what is none. Some APIs write seconds since 1970 instead of a date. */
+function readTime(text: string): number {
+  if (/^[0-9]{9,11}$/.test(text)) return Number(text) * 1000
+  return /^[0-9]*$/.test(text) ? Number.NaN : Date.parse(text)
 }
 
 /** The header that a path such as `header:x-oauth-scopes` names. */

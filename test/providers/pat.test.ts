@@ -1,0 +1,42 @@
+import { describe, expect, it } from 'vitest'
+import { parseHeaderTemplate } from '../../src/domain/header-template.ts'
+import { Secret } from '../../src/domain/secret.ts'
+import { probePat } from '../../src/providers/pat.ts'
+
+const TEMPLATE = parseHeaderTemplate('Bearer {credential}')
+
+/** What is read as the end of a token whose issuer answers this. */
+async function endOf(expires: unknown): Promise<string | undefined> {
+  if (!TEMPLATE.ok) throw new Error('no template')
+  const probe = {
+    url: 'https://api.example.com/me',
+    headers: [{ name: 'authorization', template: TEMPLATE.value }],
+    account: 'login',
+    expires: 'expires',
+  }
+  const answer = async () => Response.json({ login: 'alice', expires })
+  const outcome = await probePat(probe, new Secret('token-0123456789'), answer)
+  if (outcome.outcome !== 'accepted') throw new Error(JSON.stringify(outcome))
+  return outcome.expiresAt === undefined ? undefined : new Date(outcome.expiresAt).toISOString()
+}
+
+describe('the end of a token, as its issuer tells it', () => {
+  it.each([
+    ['as GitHub writes it', '2031-02-03 04:05:06 UTC', '2031-02-03T04:05:06.000Z'],
+    ['as a day', '2031-02-03', '2031-02-03T00:00:00.000Z'],
+    ['in ISO 8601', '2031-02-03T04:05:06+01:00', '2031-02-03T03:05:06.000Z'],
+    ['as an HTTP date', 'Mon, 03 Feb 2031 04:05:06 GMT', '2031-02-03T04:05:06.000Z'],
+    ['in seconds since 1970', 1_927_857_906, '2031-02-03T04:05:06.000Z'],
+    ['in seconds since 1970 as text', '1927857906', '2031-02-03T04:05:06.000Z'],
+  ])('is understood %s', async (_how, written, read) => {
+    expect(await endOf(written)).toBe(read)
+  })
+
+  it.each([
+    ['nothing', null],
+    ['a word', 'never'],
+    ['a small number', 3600],
+  ])('is unknown when it is %s, and the token is believed all the same', async (_what, written) => {
+    expect(await endOf(written)).toBeUndefined()
+  })
+})
