@@ -18,6 +18,7 @@ import { createExternalTokens } from './gateway/external-token.ts'
 import { createForwarder } from './gateway/forward.ts'
 import { createFreshCredentials, type GrantContext } from './gateway/fresh-credential.ts'
 import type { Gateway } from './gateway/gateway.ts'
+import { concurrencyThatFits, memoryOfProcess } from './gateway/memory-share.ts'
 import { createRequestRates } from './gateway/request-rates.ts'
 import type { Forwarding } from './gateway/route-endpoint.ts'
 import { createSignedJwt } from './gateway/signed-jwt.ts'
@@ -118,7 +119,10 @@ export async function startGateway(
   const forwarding: Forwarding = {
     crossOrigin: createCrossOrigin(config.publicUrl, config.allowedOrigins),
     forwarder,
-    concurrency: createConcurrency(config.limits),
+    concurrency: createConcurrency({
+      ...config.limits,
+      concurrent: config.limits.concurrent ?? concurrencyThatFits(memoryOfProcess()),
+    }),
     rates: createRequestRates(config.limits),
     maxBodyBytes: config.limits.bodyBytes,
     calls: tracing ? tracedCalls(calls, tracing) : calls,

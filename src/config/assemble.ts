@@ -43,6 +43,7 @@ export function assemble(parsed: ParsedGateway): GatewayConfig {
       tokenRequests: parsed.limits.token_requests,
       concurrentPerGrant: parsed.limits.concurrent_per_grant,
       concurrentPerRoute: parsed.limits.concurrent_per_route,
+      ...(parsed.limits.concurrent === undefined ? {} : { concurrent: parsed.limits.concurrent }),
       ...(parsed.limits.requests_per_user === undefined ? {} : { requestsPerUser: parsed.limits.requests_per_user }),
       ...(parsed.limits.requests_per_client === undefined
         ? {}

@@ -67,6 +67,8 @@ export interface LimitsConfig {
   /** Requests and streams that are open at once. */
   readonly concurrentPerGrant: number
   readonly concurrentPerRoute: number
+  /** On all routes together; absent: what the memory holds. */
+  readonly concurrent?: number
   /** A minute, to all routes together; absent: any number. */
   readonly requestsPerUser?: number
   readonly requestsPerClient?: number

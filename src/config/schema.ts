@@ -88,6 +88,16 @@ const LimitsSchema = z.strictObject({
   token_requests: perMinute('A minute, from one address: /token, /revoke and /introspect.', 6000),
   concurrent_per_grant: atOnce('one authorization: one user with one client', 1000),
   concurrent_per_route: atOnce('one route', 10_000),
+  concurrent: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .meta({
+      description:
+        'Requests and streams that are open at once on all routes. Default: one for each 64 KiB of the memory of the container or machine beyond 120 MiB.',
+      examples: [2000],
+    })
+    .optional(),
   requests_per_user: requestsOf('one user'),
   requests_per_client: requestsOf('one client, whoever uses it'),
   body_bytes: z

@@ -1,12 +1,17 @@
 /** How many requests and streams are open at once: a server that hangs, or one busy client, holds up nobody else (C38). */
 export interface Concurrency {
   /** Counts one more, or says which limit it would exceed; then nothing is counted. */
-  enter(routePath: string, grantId: string): 'entered' | 'grant_busy' | 'route_busy'
+  enter(routePath: string, grantId: string): 'entered' | Busy
   /** Gives back what {@link Concurrency.enter} counted. */
   leave(routePath: string, grantId: string): void
 }
 
+/** Which limit is reached. */
+export type Busy = 'grant_busy' | 'route_busy' | 'gateway_busy'
+
 export interface ConcurrencyLimits {
+  /** On all routes together. */
+  readonly concurrent: number
   readonly concurrentPerGrant: number
   readonly concurrentPerRoute: number
 }
@@ -15,17 +20,21 @@ export interface ConcurrencyLimits {
 export function createConcurrency(limits: ConcurrencyLimits): Concurrency {
   const ofRoute = new Map<string, number>()
   const ofGrant = new Map<string, number>()
+  let open = 0
   return {
     enter(routePath, grantId) {
       const onRoute = ofRoute.get(routePath) ?? 0
       const underGrant = ofGrant.get(grantId) ?? 0
+      if (open >= limits.concurrent) return 'gateway_busy'
       if (onRoute >= limits.concurrentPerRoute) return 'route_busy'
       if (underGrant >= limits.concurrentPerGrant) return 'grant_busy'
+      open += 1
       ofRoute.set(routePath, onRoute + 1)
       ofGrant.set(grantId, underGrant + 1)
       return 'entered'
     },
     leave(routePath, grantId) {
+      open -= 1
       countDown(ofRoute, routePath)
       countDown(ofGrant, grantId)
     },

@@ -1,5 +1,6 @@
 import type { FastifyReply } from 'fastify'
 import { type RouteRefusal, routeRefusalBody } from '../http/error-reply.ts'
+import type { Busy } from './concurrency.ts'
 import type { ForwardOutcome } from './exchange.ts'
 
 /** What the client is told when nothing of the server's answer reached it; undefined when it was answered or has left. */
@@ -66,13 +67,14 @@ export const UNFILLABLE: RouteRefusal = {
 export const FAILED: RouteRefusal = { status: 503, message: 'the gateway cannot answer this right now' }
 /** X-14: forwarded once more, it would come back once more. */
 export const LOOP: RouteRefusal = { status: 502, message: 'the request came back to this gateway' }
-const BUSY: Readonly<Record<'grant_busy' | 'route_busy', RouteRefusal>> = {
+const BUSY: Readonly<Record<Busy, RouteRefusal>> = {
   grant_busy: { status: 503, message: 'too many requests and streams of this client are open at once' },
   route_busy: { status: 503, message: 'too many requests and streams to this server are open at once' },
+  gateway_busy: { status: 503, message: 'too many requests and streams are open at once' },
 }
 
 /** What whoever exceeds a limit on concurrency is told; `Retry-After` goes with every 503. */
-export function busy(limit: 'grant_busy' | 'route_busy'): RouteRefusal {
+export function busy(limit: Busy): RouteRefusal {
   return BUSY[limit]
 }
 

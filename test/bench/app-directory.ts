@@ -12,7 +12,9 @@ const COPIED = ['package.json', 'LICENSE', 'config', 'migrations']
 export function buildApp(directory: string): { readonly cli: string; readonly megabytes: number } {
   const compiler = join(ROOT, 'node_modules/typescript/bin/tsc')
   const dist = join(directory, 'dist')
-  execFileSync(process.execPath, [compiler, '-p', join(ROOT, 'tsconfig.build.json'), '--outDir', dist], { stdio: 'inherit' })
+  execFileSync(process.execPath, [compiler, '-p', join(ROOT, 'tsconfig.build.json'), '--outDir', dist], {
+    stdio: 'inherit',
+  })
   for (const name of COPIED) cpSync(join(ROOT, name), join(directory, name), { recursive: true })
   const own = bytesIn(directory)
   symlinkSync(join(ROOT, 'node_modules'), join(directory, 'node_modules'))

@@ -36,6 +36,8 @@ describe('limits on what one caller may use up', () => {
   it('on requests a minute are absent by default and can be set, for each user and for each client (X-17)', () => {
     expect(configOf(BASE).limits).not.toHaveProperty('requestsPerUser')
     expect(configOf(BASE).limits).not.toHaveProperty('requestsPerClient')
+    expect(configOf(BASE).limits).not.toHaveProperty('concurrent')
+    expect(configOf(`${BASE}limits: { concurrent: 7 }\n`).limits.concurrent).toBe(7)
     const limits = 'limits: { requests_per_user: 600, requests_per_client: 6000 }\n'
     expect(configOf(BASE + limits).limits).toMatchObject({ requestsPerUser: 600, requestsPerClient: 6000 })
   })
@@ -58,7 +60,13 @@ describe('limits on what one caller may use up', () => {
   })
 
   it.each([
-    ...['concurrent_per_grant: 0', 'concurrent_per_route: 1.5', 'concurrent_per_grant: many', 'body_bytes: 65535'],
+    ...[
+      'concurrent: 0',
+      'concurrent_per_grant: 0',
+      'concurrent_per_route: 1.5',
+      'concurrent_per_grant: many',
+      'body_bytes: 65535',
+    ],
     'body_bytes: 10MB',
     'requests_per_user: 0',
     'requests_per_client: 1000001',
