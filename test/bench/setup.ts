@@ -30,15 +30,15 @@ export async function withBench<T>(
   }
 }
 
-/** Starts the cases that can be started here, by name; `leftOut` hears of the others, and why. */
+/** Starts the cases that can be started here, all at once, by name; `leftOut` hears of the others, and why. */
 export async function startCases(
   bench: Bench,
   cases: readonly Case[],
   leftOut: (row: Case, reason: string) => void,
 ): Promise<ReadonlyMap<string, Target>> {
+  const started = await Promise.all(cases.map(async (row) => ({ row, target: await row.start(bench) })))
   const targets = new Map<string, Target>()
-  for (const row of cases) {
-    const target = await row.start(bench)
+  for (const { row, target } of started) {
     if (typeof target === 'string') leftOut(row, target)
     else targets.set(row.name, target)
   }
