@@ -99,6 +99,7 @@ export async function startGateway(
     lifetimes: config.tokens,
     browserProof,
     probePat,
+    recheckUser: (grant) => credentials.recheck(grant),
     ...(failpoint ? { failpoint } : {}),
     ...(rememberMs === undefined
       ? {}

@@ -19,8 +19,14 @@ export interface ConsentStage extends Carried {
   readonly stage: 'consent'
 }
 
+/** The user has signed in, and something is still missing. */
+interface AfterSignIn {
+  /** Tokens of the sign-in that will be kept (`serializeTokens`); interactions are sealed. */
+  readonly signInTokens?: string
+}
+
 /** The user approved and is at the provider. */
-export interface SignInStage extends Carried, AtProvider {
+export interface SignInStage extends Carried, AtProvider, AfterSignIn {
   readonly stage: 'sign-in'
   readonly routePath: string
   /** Set on the second leg: who signed in on the first. This leg only brings the token for the MCP server. */
@@ -38,7 +44,7 @@ export interface SignInStage extends Carried, AtProvider {
 }
 
 /** The user has signed in and is asked for a token of their own. */
-export interface ConnectStage extends Carried {
+export interface ConnectStage extends Carried, AfterSignIn {
   readonly stage: 'connect'
   readonly routePath: string
   readonly identity: Identity

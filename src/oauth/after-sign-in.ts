@@ -15,6 +15,7 @@ import { beginConnect } from './connect.ts'
 import { openInteraction } from './interactions.ts'
 import { type Authorized, issueCode } from './issue-code.ts'
 import { consentKey, ownerOf } from './remember.ts'
+import { tokensToKeep } from './sign-in-tokens.ts'
 
 type SignedIn = Extract<SignInOutcome, { outcome: 'signed-in' }>
 
@@ -59,7 +60,11 @@ export async function afterSignIn(
   const { rememberedFor } = interaction
   const { upstreamClient } = interaction
   const signedInAt = { provider: interaction.provider, ...(upstreamClient === undefined ? {} : { upstreamClient }) }
-  const authorized: Authorized = { asked, route, client, identity, signedInAt, remembered: rememberedFor !== undefined }
+  const signInTokens = interaction.signedIn
+    ? interaction.signInTokens
+    : tokensToKeep(server, route, signedInAt, outcome.tokens)
+  const remembered = rememberedFor !== undefined
+  const authorized: Authorized = { asked, route, client, identity, signedInAt, signInTokens, remembered }
   const rule = route.credential
   if (rule.kind === 'user-pat') return beginConnect(server, request, reply, authorized)
   const provider = tokenProviderOf(rule)
@@ -82,6 +87,7 @@ export async function afterSignIn(
       route,
       provider,
       signedIn: identity,
+      signInTokens,
       ...(rememberedFor === undefined ? {} : { rememberedFor }),
     },
     {

@@ -2,6 +2,7 @@ import type { Audit } from '../audit.ts'
 import type { Client } from '../domain/client.ts'
 import type { PatProbe } from '../domain/credential.ts'
 import type { Failpoints } from '../domain/failpoint.ts'
+import type { Grant } from '../domain/grant.ts'
 import type { SignInRoute } from '../domain/route.ts'
 import type { Secret } from '../domain/secret.ts'
 import type { BrowserProof } from '../http/browser-proof.ts'
@@ -41,6 +42,8 @@ export interface AuthorizationServer {
   readonly probePat: (probe: PatProbe, token: Secret) => Promise<ProbeOutcome>
   /** Absent when every authorization asks. */
   readonly rememberedConsent?: RememberedConsent
+  /** Asks the provider of a grant's sign-in about its user again, where that is needed; `ended` when the grant has ended. */
+  readonly recheckUser: (grant: Grant) => Promise<'kept' | 'ended'>
   /** Only in tests. */
   readonly failpoint?: Failpoints
   readonly audit: Audit

@@ -19,6 +19,7 @@ export interface Leg {
   readonly route: SignInRoute
   readonly provider: string
   readonly signedIn?: Identity
+  readonly signInTokens?: string | undefined
   readonly rememberedFor?: string
 }
 
@@ -61,6 +62,7 @@ export async function beginSignIn(
     continuation: begun.continuation,
     attempts: 0,
     ...(leg.signedIn === undefined ? {} : { signedIn: leg.signedIn }),
+    ...(leg.signInTokens === undefined ? {} : { signInTokens: leg.signInTokens }),
     ...(leg.rememberedFor === undefined ? {} : { rememberedFor: leg.rememberedFor }),
   })
   if (!saved) {

@@ -25,12 +25,13 @@ export async function findVisit(
 ): Promise<Visit | undefined> {
   const held = await findInteraction(server, id, 'connect')
   if (!held || !server.browserProof.isBound(request, held.id, held.interaction.browserHash)) return undefined
-  const { request: asked, routePath, identity, signedInAt, remembered } = held.interaction
+  const { request: asked, routePath, identity, signedInAt, signInTokens, remembered } = held.interaction
   const route = server.routes.find((candidate) => candidate.path === routePath)
   const client = await askingClient(server, asked)
   if (route?.credential.kind !== 'user-pat' || !client) return undefined
   const credentialId = patCredentialId(identity, routePath)
-  return { held, asked, route, client, identity, signedInAt, remembered, rule: route.credential, credentialId }
+  const rule = route.credential
+  return { held, asked, route, client, identity, signedInAt, signInTokens, remembered, rule, credentialId }
 }
 
 /** The token that the user gave before. */

@@ -33,7 +33,7 @@ export async function beginConnect(
   server: AuthorizationServer,
   request: FastifyRequest,
   reply: FastifyReply,
-  { asked, route, identity, signedInAt, remembered }: Authorized,
+  { asked, route, identity, signedInAt, signInTokens, remembered }: Authorized,
 ): Promise<FastifyReply> {
   const id = newId()
   const browserHash = server.browserProof.bind(request, reply, id)
@@ -43,6 +43,7 @@ export async function beginConnect(
     routePath: route.path,
     identity,
     signedInAt,
+    ...(signInTokens === undefined ? {} : { signInTokens }),
     browserHash,
     remembered,
     attempts: 0,

@@ -16,6 +16,7 @@ import { sealIdentity, sealTokens } from '../vault.ts'
 import { answerWithCode, answerWithError } from './answer.ts'
 import { type AuthorizationServer, CODE_TTL_MS } from './authorization-server.ts'
 import { consentKey, ownerOf } from './remember.ts'
+import { keptTokens } from './sign-in-tokens.ts'
 
 /** Everything that has been decided: this user lets this client use this route. */
 export interface Authorized {
@@ -25,6 +26,8 @@ export interface Authorized {
   readonly identity: Identity
   /** The last leg: the only one, or that of the token for the MCP server. */
   readonly signedInAt: AtProvider
+  /** Of the sign-in, to ask its provider about the user again; see tokensToKeep. */
+  readonly signInTokens?: string | undefined
   /** Whether the consent page was skipped because of an earlier approval, whose time must not start anew. */
   readonly remembered: boolean
 }
@@ -41,7 +44,7 @@ export async function issueCode(
   server: AuthorizationServer,
   request: FastifyRequest,
   reply: FastifyReply,
-  { asked, route, client, identity, signedInAt, remembered }: Authorized,
+  { asked, route, client, identity, signedInAt, signInTokens, remembered }: Authorized,
   obtained: ObtainedCredential,
 ): Promise<FastifyReply> {
   const scopes = grantScopes(asked.scope, route.scopes, route.defaultScopes)
@@ -64,10 +67,12 @@ export async function issueCode(
   }
   const credential =
     obtained.kind === 'tokens' ? await sealCredential(server, grant, signedInAt, obtained.tokens, now) : undefined
+  const kept = signInTokens === undefined ? undefined : keptTokens(route, signInTokens)
+  const signIn = kept && (await sealCredential(server, grant, kept.at, kept.tokens, now))
   const { token: code, hash } = mintToken('code')
   const { redirectUri, codeChallenge } = asked
   const row = { hash, grantId: id, clientId: client.clientId, redirectUri, codeChallenge, expiresAt: now + CODE_TTL_MS }
-  await server.store.createGrant(grant, row, credential)
+  await server.store.createGrant(grant, row, credential, signIn)
   server.failpoint?.('callback.stored')
   // From here on the token endpoint must know the client, whatever becomes of the host of its document.
   if (client.origin === 'metadata-document') await server.metadataClients?.keep(client)

@@ -42,6 +42,9 @@ export async function refreshTokenGrant(
   const scopes = narrowScopes(single(request.parameters, 'scope'), grant.scopes)
   if (!scopes.ok) return scopes
 
+  // Who is let in by a list or a claim is asked about at every rotation; a repeated request has been through it.
+  if (claim.generation === grant.generation && (await server.recheckUser(grant)) === 'ended') return fail(INVALID)
+
   const access = accessFor(server, grant.id, scopes.value, grant.expiresAt)
   const { refreshGraceMs } = server.lifetimes
   server.failpoint?.('token.checked')
