@@ -1,7 +1,7 @@
 import { totalmem } from 'node:os'
 
 /** Of a gateway that serves nobody, with some room; and of one open request or stream with its buffers on both sides. */
-const IDLE_BYTES = 120 * 1024 * 1024
+const IDLE_BYTES = 150 * 1024 * 1024
 const EXCHANGE_BYTES = 64 * 1024
 /** Fewer than this would be no gateway; the container is too small then. */
 const LEAST = 200
