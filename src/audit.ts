@@ -67,6 +67,10 @@ export type AuditEvent = Circumstances &
   (
     | { readonly event: 'client_registered' | 'client_updated' | 'client_deleted'; readonly client: AuditedClient }
     | ({
+        readonly event: 'upstream_client_registered' | 'upstream_client_removed' | 'upstream_client_forgotten'
+        readonly clientId: string
+      } & AtProvider)
+    | ({
         readonly event: 'consent_given'
         readonly client: AuditedClient
         readonly routePath: string

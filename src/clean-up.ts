@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { Store } from './storage/store.ts'
+import type { MirroredClients } from './upstream-clients/mirrored-clients.ts'
 
 const EVERY_MS = 60_000
 /** Rows of each kind in one step; small, because requests wait while a step runs. */
@@ -8,14 +9,22 @@ const ROWS = 200
 /** Steps in a row, with a pause between them: more than a busy gateway can make expire in a minute. */
 const MAX_STEPS = 100
 const PAUSE_MS = 20
+/** Each is a request to a provider. */
+const LOST_CLIENTS = 20
 /** Clients that registered and never got a grant stay this long: many never register again (R-11). */
 const UNUSED_CLIENT_MS = 90 * 24 * 60 * 60 * 1000
 
 /**
  * Deletes what has ended, once a minute and in small steps; a user's own token when nobody has used it for `idleMs`.
- * Returns the way to stop it.
+ * Takes back at providers what was registered there for clients that are gone. Returns the way to stop it.
  */
-export function startCleanUp(store: Store, now: () => number, idleMs: number, logger: Logger): () => void {
+export function startCleanUp(
+  store: Store,
+  mirrored: Pick<MirroredClients, 'collect'>,
+  now: () => number,
+  idleMs: number,
+  logger: Logger,
+): () => void {
   let stopped = false
   let running = false
 
@@ -28,9 +37,10 @@ export function startCleanUp(store: Store, now: () => number, idleMs: number, lo
           clients: now() - UNUSED_CLIENT_MS,
           sharedCredentials: now() - idleMs,
         })
-        if (deleted < ROWS) return
+        if (deleted < ROWS) break
         await sleep(PAUSE_MS)
       }
+      if (!stopped) await mirrored.collect(LOST_CLIENTS)
     } catch (error) {
       if (!stopped) logger.warn({ err: error }, 'expired rows were not deleted')
     } finally {

@@ -14,6 +14,7 @@ export interface Metrics {
   readonly providerCircuit: Gauge<'provider'>
   readonly tokenExchanges: Counter<'provider' | 'outcome'>
   readonly registrations: Counter<'outcome'>
+  readonly upstreamRegistrations: Counter<'provider' | 'outcome'>
   readonly refusals: Counter<'endpoint' | 'status'>
   readonly spans: Counter<'outcome'>
 }
@@ -92,6 +93,12 @@ export function createMetrics(losses: Losses = { lostLogLines: () => 0, lostAudi
       name: 'gatehouse_provider_circuit_open',
       help: '1 while a provider is left alone because refreshes there failed one after the other.',
       labelNames: ['provider'],
+      registers,
+    }),
+    upstreamRegistrations: new Counter({
+      name: 'gatehouse_upstream_registrations_total',
+      help: 'Clients that the gateway registered at providers (RFC 7591), or could not, by outcome.',
+      labelNames: ['provider', 'outcome'],
       registers,
     }),
     registrations: new Counter({

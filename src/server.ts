@@ -41,7 +41,8 @@ import { mountTable } from './route-table.ts'
 import { openSqliteStore } from './storage/sqlite.ts'
 import type { Store } from './storage/store.ts'
 import { tracedProviders } from './traced-providers.ts'
-import { createUpstreamClients } from './upstream-clients/upstream-clients.ts'
+import { createMirroredClients } from './upstream-clients/mirrored-clients.ts'
+import { createUpstreamClients, mirroredPlaces } from './upstream-clients/upstream-clients.ts'
 import { createVault } from './vault.ts'
 
 /** A gateway that is listening. */
@@ -83,17 +84,25 @@ export async function startGateway(
   const { audit } = trail
   const tracing = await startTracing(config, metrics, logger)
   const providers = tracing ? tracedProviders(createProviders(config), tracing) : createProviders(config)
-  const upstreamClients = createUpstreamClients(clientsOf(config, providers))
   const cache = createAccessCache(CACHED_TOKENS)
   const untraced = createForwarder({ maxBodyBytes: config.limits.bodyBytes })
   const forwarder = tracing ? tracedForwarder(untraced, tracing) : untraced
   const now = Date.now
-  const shared = { issuer: config.publicUrl, providers, upstreamClients, store, vault, audit, metrics, now }
+  const base = { issuer: config.publicUrl, store, vault, audit, metrics, now }
+  const ownClients = clientsOf(config, providers)
+  const mirroredClients = createMirroredClients({
+    ...base,
+    places: mirroredPlaces(ownClients),
+    declared: config.clients.static.map(({ clientId }) => clientId),
+    warn: (facts, message) => logger.warn(facts, message),
+  })
+  const shared = { ...base, providers, upstreamClients: createUpstreamClients(ownClients, mirroredClients) }
   const rememberMs = config.consent.rememberMs
   const browserProof = createBrowserProof(vault.browserProofKeys, config.publicUrl.startsWith('https:'), rememberMs)
   const server: AuthorizationServer = {
     ...shared,
     routes: config.routes.filter(hasSignIn),
+    mirroredClients,
     staticClients: staticClients(config.clients.static),
     ...publishedClients(config, store, now),
     lifetimes: config.tokens,
@@ -150,7 +159,7 @@ export async function startGateway(
       await store.ping()
     },
   })
-  const stopCleanUp = startCleanUp(store, now, config.tokens.refreshIdleTtlMs, logger)
+  const stopCleanUp = startCleanUp(store, mirroredClients, now, config.tokens.refreshIdleTtlMs, logger)
 
   async function close(): Promise<void> {
     draining = true

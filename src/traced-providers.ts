@@ -27,11 +27,12 @@ function traced(provider: Provider, tracing: Tracing): Provider {
       throw error
     }
   }
-  const { refresh, exchange, revoke } = provider
+  const { as, refresh, exchange, revoke } = provider
   return {
     ...provider,
     begin: (...given) => spanned('begin', () => provider.begin(...given)),
     finish: (back) => spanned('finish', () => provider.finish(back)),
+    ...(as && { as: (client) => traced(as.call(provider, client), tracing) }),
     ...(refresh && { refresh: (token) => spanned('refresh', () => refresh.call(provider, token)) }),
     ...(exchange && { exchange: (...given) => spanned('exchange', () => exchange.call(provider, ...given)) }),
     ...(revoke && { revoke: (tokens) => spanned('revoke', () => revoke.call(provider, tokens)) }),

@@ -6,6 +6,11 @@ import type { Grant } from './domain/grant.ts'
 import type { Identity } from './domain/identity.ts'
 import { type PersonalAccessToken, parsePat, serializePat } from './domain/personal-access-token.ts'
 import type { Secret } from './domain/secret.ts'
+import {
+  parseRegistrations,
+  serializeRegistrations,
+  type UpstreamRegistration,
+} from './domain/upstream-registration.ts'
 
 /** What a sealed value is for; it opens only under the same purpose and the same owner. */
 export interface SealContext {
@@ -15,6 +20,7 @@ export interface SealContext {
     | 'provider-tokens'
     | 'user-pat'
     | 'signing-key'
+    | 'upstream-client'
     | 'sse-endpoint'
     | 'key-check'
   /** The row, and where there is one the route, it belongs to: a value moved elsewhere does not open. */
@@ -141,6 +147,24 @@ export async function openPat(
   sealed: string,
 ): Promise<PersonalAccessToken> {
   return parsePat(await vault.open(sealed, patContext(credentialId, identity, routePath)))
+}
+
+/** Seals what the gateway registered at a provider for one MCP client: it opens for no other of either. */
+export function sealRegistrations(
+  vault: Vault,
+  provider: string,
+  clientId: string,
+  registrations: readonly UpstreamRegistration[],
+): Promise<string> {
+  return vault.seal(serializeRegistrations(registrations), { purpose: 'upstream-client', owner: [provider, clientId] })
+}
+
+/** What is registered for an MCP client, the newest first. Rejects with {@link CannotOpen}. */
+export async function openRegistrations(
+  vault: Vault,
+  { provider, clientId, sealed }: { readonly provider: string; readonly clientId: string; readonly sealed: string },
+): Promise<readonly UpstreamRegistration[]> {
+  return parseRegistrations(await vault.open(sealed, { purpose: 'upstream-client', owner: [provider, clientId] }))
 }
 
 function patContext(credentialId: string, identity: Identity, routePath: string): SealContext {

@@ -120,7 +120,18 @@ function findMismatches(preset: Preset, block: Block): PlacedFault[] {
   const parameters = keysOf(block, ['authorization_parameters']).filter((name) =>
     preset.refused_parameters.includes(name),
   )
+  const mirrored = valueAt(block, ['upstream_clients', 'mode']) === 'mirrored'
+  const endpoint = valueAt(block, ['upstream_clients', 'registration_endpoint'])
   return [
+    ...(mirrored && preset.registration === 'none' && endpoint === undefined
+      ? [
+          {
+            path: ['upstream_clients', 'mode'],
+            problem: 'cannot be mirrored: this provider registers no clients by itself',
+            fix: 'write mode: mapped with clients that you register there by hand',
+          },
+        ]
+      : []),
     ...(type === undefined || type === preset.type || typeof type === 'symbol'
       ? []
       : [{ path: ['type'], problem: `does not fit the preset, which is ${preset.type}`, fix: 'leave it out' }]),

@@ -1,4 +1,4 @@
-import type { RefreshRules } from '../domain/provider-profile.ts'
+import type { RefreshRules, RegistrationRules } from '../domain/provider-profile.ts'
 import type { UpstreamClientRules } from '../domain/upstream-client.ts'
 import type { ProviderConfig } from './gateway-config.ts'
 import type { ParsedGateway } from './schema.ts'
@@ -14,6 +14,7 @@ export function toProvider(name: string, parsed: ParsedProvider): ProviderConfig
     clientId: parsed.client_id,
     ...(parsed.client_secret ? { clientSecret: parsed.client_secret } : {}),
     upstreamClients: toUpstreamClients(parsed.upstream_clients),
+    ...toRegistration(parsed.upstream_clients),
     scopes: [...new Set(parsed.scopes)],
     authorizationParameters: parsed.authorization_parameters,
     requiredClaims: parsed.require_claims,
@@ -32,6 +33,7 @@ export function toProvider(name: string, parsed: ParsedProvider): ProviderConfig
 }
 
 function toUpstreamClients(parsed: ParsedOAuth2['upstream_clients']): UpstreamClientRules {
+  if (parsed?.mode === 'mirrored') return { mode: 'mirrored', maxClients: parsed.max_clients }
   if (parsed?.mode !== 'mapped') return { mode: 'shared' }
   const rules = parsed.rules.map(({ match, client_id, client_secret, name }) => ({
     match: toMatch(match),
@@ -43,6 +45,17 @@ function toUpstreamClients(parsed: ParsedOAuth2['upstream_clients']): UpstreamCl
     },
   }))
   return { mode: 'mapped', rules, otherwise: parsed.otherwise }
+}
+
+function toRegistration(parsed: ParsedOAuth2['upstream_clients']): { readonly registration?: RegistrationRules } {
+  if (parsed?.mode !== 'mirrored') return {}
+  const { registration_endpoint: endpoint, initial_access_token: initialAccessToken } = parsed
+  return {
+    registration: {
+      ...(endpoint === undefined ? {} : { endpoint }),
+      ...(initialAccessToken === undefined ? {} : { initialAccessToken }),
+    },
+  }
 }
 
 function toMatch(match: Extract<ParsedOAuth2['upstream_clients'], { mode: 'mapped' }>['rules'][number]['match']) {

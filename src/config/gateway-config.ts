@@ -1,6 +1,12 @@
 import type { TokenEndpointAuthMethod } from '../domain/client.ts'
 import type { PublicKeys } from '../domain/client-keys.ts'
-import type { OAuth2Profile, RefreshRules, RequiredClaims, RevocationReach } from '../domain/provider-profile.ts'
+import type {
+  OAuth2Profile,
+  RefreshRules,
+  RegistrationRules,
+  RequiredClaims,
+  RevocationReach,
+} from '../domain/provider-profile.ts'
 import type { Route } from '../domain/route.ts'
 import type { Secret } from '../domain/secret.ts'
 import type { TokenExchangeStyle } from '../domain/token-exchange.ts'
@@ -89,6 +95,8 @@ export type ProviderConfig =
       readonly clientId: string
       readonly clientSecret?: Secret
       readonly upstreamClients: UpstreamClientRules
+      /** Present when clients are mirrored. */
+      readonly registration?: RegistrationRules
       readonly scopes: readonly string[]
       /** Claim that lists groups. */
       readonly groupsClaim: string
@@ -107,6 +115,7 @@ export type ProviderConfig =
       readonly clientId: string
       readonly clientSecret?: Secret
       readonly upstreamClients: UpstreamClientRules
+      readonly registration?: RegistrationRules
     } & OAuth2Profile)
   | {
       readonly type: 'password'

@@ -4,7 +4,25 @@ import { valueAt } from './shape.ts'
 /** What several values of `upstream_clients` decide together; `path` is the provider's. */
 export function checkUpstreamClients(root: unknown, path: ConfigPath): PlacedFault[] {
   const rules = valueAt(root, [...path, 'upstream_clients', 'rules'])
-  return Array.isArray(rules) ? checkRules(rules, [...path, 'upstream_clients', 'rules']) : []
+  return [
+    ...(Array.isArray(rules) ? checkRules(rules, [...path, 'upstream_clients', 'rules']) : []),
+    ...checkRegistration(root, path),
+  ]
+}
+
+/** Without OpenID Connect there are no metadata that could say where. */
+function checkRegistration(root: unknown, path: ConfigPath): PlacedFault[] {
+  const type = valueAt(root, [...path, 'type'])
+  const clients = [...path, 'upstream_clients']
+  const isMirrored = valueAt(root, [...clients, 'mode']) === 'mirrored'
+  if (type !== 'oauth2' || !isMirrored || valueAt(root, [...clients, 'registration_endpoint']) !== undefined) return []
+  return [
+    {
+      path: [...clients, 'registration_endpoint'],
+      problem: 'is missing: nothing else says where clients are registered at this provider',
+      fix: 'name the endpoint (RFC 7591), or use mode: mapped',
+    },
+  ]
 }
 
 function checkRules(rules: readonly unknown[], path: ConfigPath): PlacedFault[] {

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { matching, text } from './text-schema.ts'
-import { parseDocumentHost } from './web-address.ts'
+import { matching, secret, text } from './text-schema.ts'
+import { parseDocumentHost, parseProviderEndpoint } from './web-address.ts'
 
 const NAME = /^[^\s\p{C}](?:[^\p{C}]{0,98}[^\s\p{C}])?$/u
 
@@ -53,8 +53,34 @@ export function upstreamClientsSchema<Keys extends z.ZodRawShape>(clientKeys: Ke
         .prefault('shared'),
     })
     .meta({ description: 'By rules.' })
+  const MirroredSchema = z
+    .strictObject({
+      mode: z.literal('mirrored').meta({ description: 'One client for each MCP client, registered by us (RFC 7591).' }),
+      registration_endpoint: text(parseProviderEndpoint)
+        .meta({ description: "Where we register; by default what the provider's metadata say." })
+        .meta({ examples: ['https://login.example.com/register'] })
+        .optional(),
+      initial_access_token: secret(
+        /^[\x21-\x7e]{1,8192}$/,
+        'cannot be sent',
+        'copy the token that lets us register clients from the provider',
+      )
+        .meta({ description: 'A token that lets us register, where the provider wants one (RFC 7591 §3).' })
+        .meta({ examples: [`\${env:CORP_REGISTRATION_TOKEN}`] })
+        .optional(),
+      max_clients: z
+        .int()
+        .min(1)
+        .max(100_000)
+        .meta({
+          description: 'How many we register at once; beyond that unused ones are taken back.',
+          examples: [1000],
+        })
+        .prefault(1000),
+    })
+    .meta({ description: 'Registered.' })
   return z
-    .discriminatedUnion('mode', [SharedSchema, MappedSchema])
+    .discriminatedUnion('mode', [SharedSchema, MappedSchema, MirroredSchema])
     .meta({ description: 'Which client we are at the provider, for each MCP client. Default: mode shared.' })
     .optional()
 }

@@ -1,3 +1,4 @@
+import type { Secret } from './secret.ts'
 import type { TokenExchangeStyle } from './token-exchange.ts'
 
 /**
@@ -13,6 +14,13 @@ export interface RefreshRules {
 
 /** What giving tokens back ends: these tokens, or everything that this user has granted to our client there (C23). */
 export type RevocationReach = 'tokens' | 'account'
+
+/** How the gateway registers further clients of its own (RFC 7591 §3). */
+export interface RegistrationRules {
+  /** Absent: what the provider's metadata say. */
+  readonly endpoint?: string
+  readonly initialAccessToken?: Secret
+}
 
 /** A plain OAuth 2.0 provider as data: everything in which one differs from the next (RFC 6749). */
 export interface OAuth2Profile {

@@ -49,6 +49,7 @@ export interface MappingRule {
 export type UpstreamClientRules =
   | { readonly mode: 'shared' }
   | { readonly mode: 'mapped'; readonly rules: readonly MappingRule[]; readonly otherwise: 'shared' | 'refuse' }
+  | { readonly mode: 'mirrored'; readonly maxClients: number }
 
 /** What rules may look at. */
 export function factsOf(client: Client, redirectUri: string): ClientFacts {

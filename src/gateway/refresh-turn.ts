@@ -128,6 +128,10 @@ async function settle(
     pace.answered(provider.name, row.id)
     return endGrant(tools, of, outcome.reason)
   }
+  // A client that the provider has lost can refresh nothing any more; the next sign-in registers another.
+  const isLost = outcome.outcome === 'misconfigured' && outcome.reason === 'invalid_client'
+  if (isLost && (await gateway.upstreamClients.refused(provider.name, grant.clientId, issuedTo)))
+    return endGrant(tools, of, outcome.reason)
   const { reason, unspent, retryAfterMs } = outcome
   const level = outcome.outcome === 'misconfigured' ? 'error' : 'warn'
   gateway.logger[level](

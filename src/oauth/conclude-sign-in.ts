@@ -53,7 +53,10 @@ export async function finishSignIn(
   const acting = await server.upstreamClients.recall(provider, request.clientId, upstreamClient)
   // The configuration has changed meanwhile: the code was issued to somebody that we are not any more.
   if (!acting) return { outcome: 'unavailable', reason: 'upstream_client_changed' }
-  return acting.provider.finish({ ...back, continuation })
+  const outcome = await acting.provider.finish({ ...back, continuation })
+  if ('reason' in outcome && outcome.reason === 'invalid_client')
+    await server.upstreamClients.refused(provider, request.clientId, upstreamClient)
+  return outcome
 }
 
 /** Counts how an attempt to sign in ended. */

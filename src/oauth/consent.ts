@@ -29,15 +29,16 @@ interface Asking {
 }
 
 /** The consent page. It sets no cookie that a callback would accept: that one exists only after approval (MCP). */
-export function showConsent(
+export async function showConsent(
   server: AuthorizationServer,
   request: FastifyRequest,
   reply: FastifyReply,
   asking: Asking,
   status = 200,
-): FastifyReply {
+): Promise<FastifyReply> {
   const { client } = asking
   const routes = offeredRoutes(server, asking.request, client)
+  const known = await knownAs(server, routes, asking.request, client)
   const formToken = server.browserProof.formToken(server.browserProof.formCookie(request, reply), asking.id)
   const html = consentPage({
     client: {
@@ -57,14 +58,12 @@ export function showConsent(
     })),
     scopes: [...new Set(routes.flatMap((route) => grantedScopes(asking.request, route)))],
     providerName: [...new Set(routes.map((route) => route.signIn))].join(', '),
-    knownAs: knownAs(server, routes, asking.request, client).map(
-      ({ provider, client: { kind, clientId: id, name } }) => ({
-        provider,
-        isOwn: kind !== 'shared',
-        ...(id === undefined ? {} : { id }),
-        ...(name === undefined ? {} : { name }),
-      }),
-    ),
+    knownAs: known.map(({ provider, client: { kind, clientId: id, name } }) => ({
+      provider,
+      isOwn: kind !== 'shared',
+      ...(id === undefined ? {} : { id }),
+      ...(name === undefined ? {} : { name }),
+    })),
     steps: commonSteps(routes),
     gatewayHost: new URL(server.issuer).host,
     form: { action: '/consent', hidden: { interaction: asking.id, csrf: formToken } },

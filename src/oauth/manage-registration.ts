@@ -49,6 +49,7 @@ export function deleteRegistrationEndpoint(server: AuthorizationServer) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const managed = await authenticateManager(server, request)
     if (!managed || !(await server.store.deleteClient(managed.clientId))) return refuse(reply)
+    void server.mirroredClients.clientGone(managed.clientId)
     server.audit({ event: 'client_deleted', ...circumstances(request), client: auditedClient(managed) })
     return reply.code(204).header('cache-control', 'no-store').send()
   }

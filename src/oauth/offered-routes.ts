@@ -4,13 +4,13 @@ import { tokenProviderOf } from '../domain/credential.ts'
 import type { SignInRoute } from '../domain/route.ts'
 import { grantScopes } from '../domain/scope.ts'
 import { factsOf } from '../domain/upstream-client.ts'
-import type { Foreseen } from '../upstream-clients/upstream-clients.ts'
+import type { ForeseenClient } from '../upstream-clients/upstream-clients.ts'
 import type { AuthorizationServer } from './authorization-server.ts'
 
 /** A provider that a route leads to, and as which application it will know the gateway there. */
 export interface KnownAs {
   readonly provider: string
-  readonly client: NonNullable<Extract<Foreseen, { outcome: 'foreseen' }>['client']>
+  readonly client: ForeseenClient
 }
 
 /**
@@ -22,37 +22,33 @@ export function offeredRoutes(
   asked: AuthorizationRequest,
   client: Client,
 ): readonly SignInRoute[] {
+  const facts = factsOf(client, asked.redirectUri)
   return server.routes.filter(
     (route) =>
       asked.routePaths.includes(route.path) &&
       grantScopes(asked.scope, route.scopes, route.defaultScopes).ok &&
-      providersOf(route).every((provider) => foresee(server, provider, asked, client).outcome !== 'refused'),
+      providersOf(route).every((provider) => server.upstreamClients.admits(provider, facts)),
   )
 }
 
-/** As which applications the providers of `routes` will know the gateway, each once. */
-export function knownAs(
+/** As which applications the providers of `routes` will know the gateway, each once. Rejects with StoreUnavailable. */
+export async function knownAs(
   server: AuthorizationServer,
   routes: readonly SignInRoute[],
   asked: AuthorizationRequest,
   client: Client,
-): readonly KnownAs[] {
-  return [...new Set(routes.flatMap(providersOf))].flatMap((provider) => {
-    const foreseen = foresee(server, provider, asked, client)
-    return foreseen.outcome === 'foreseen' && foreseen.client ? [{ provider, client: foreseen.client }] : []
-  })
+): Promise<readonly KnownAs[]> {
+  const facts = factsOf(client, asked.redirectUri)
+  const foreseen = [...new Set(routes.flatMap(providersOf))].map(async (provider) => ({
+    provider,
+    client: await server.upstreamClients.foresee(provider, facts),
+  }))
+  return (await Promise.all(foreseen)).flatMap(({ provider, client: known }) =>
+    known ? [{ provider, client: known }] : [],
+  )
 }
 
 /** Where the user signs in, and then, if it is another one, whose token the MCP server gets. */
 function providersOf({ signIn, credential }: SignInRoute): string[] {
   return [...new Set([signIn, tokenProviderOf(credential) ?? signIn])]
-}
-
-function foresee(
-  server: AuthorizationServer,
-  provider: string,
-  { redirectUri }: AuthorizationRequest,
-  client: Client,
-): Foreseen {
-  return server.upstreamClients.foresee(provider, factsOf(client, redirectUri))
 }

@@ -1,11 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto'
-import type { OAuth2Profile } from '../domain/provider-profile.ts'
+import type { OAuth2Profile, RegistrationRules } from '../domain/provider-profile.ts'
 import type { Secret } from '../domain/secret.ts'
 import { outcomeOfAuthorizationError } from './authorization-error.ts'
+import { createClientRegistration } from './client-registration.ts'
 import { readMappedIdentity } from './mapped-identity.ts'
 import { createOAuth2Requests } from './oauth2-requests.ts'
 import type { Provider, SignInOutcome } from './provider.ts'
-import { type Fetch, troubleOf } from './provider-http.ts'
+import { type Fetch, ProviderTrouble, troubleOf } from './provider-http.ts'
 import { failedRefresh, identityOutcome } from './refresh-outcome.ts'
 import { exchangeForm, failedExchange, readExchange } from './token-exchange.ts'
 
@@ -14,6 +15,8 @@ export interface OAuth2Options extends OAuth2Profile {
   readonly name: string
   readonly clientId: string
   readonly clientSecret?: Secret
+  /** Present, with an endpoint, where clients are to be registered. */
+  readonly registration?: RegistrationRules
 }
 
 export interface OAuth2Tools {
@@ -43,8 +46,9 @@ export function createOauth2Provider(options: OAuth2Options, tools: OAuth2Tools 
     entry: 'redirect',
     refreshRules: options.refresh,
     requiresClaims: Object.keys(options.requiredClaims).length > 0,
+    ...(options.registration ? { registration: registrationAt(options, options.registration, tools) } : {}),
     as({ clientId, clientSecret, authentication }) {
-      const { clientSecret: _, ...rest } = options
+      const { clientSecret: _, registration: __, ...rest } = options
       const client = { clientId, ...(clientSecret === undefined ? {} : { clientSecret }) }
       const method = authentication === undefined ? {} : { clientAuthentication: authentication }
       return createOauth2Provider({ ...rest, ...client, ...method }, tools)
@@ -118,6 +122,22 @@ export function createOauth2Provider(options: OAuth2Options, tools: OAuth2Tools 
           },
         }),
   }
+}
+
+function registrationAt(
+  { clientAuthentication: authentication }: OAuth2Options,
+  { endpoint, initialAccessToken }: RegistrationRules,
+  tools: OAuth2Tools,
+) {
+  return createClientRegistration({
+    fetch: tools.fetch ?? fetch,
+    timeoutMs: tools.timeoutMs ?? 8000,
+    async place() {
+      if (endpoint === undefined) throw new ProviderTrouble('misconfigured', 'no_registration')
+      return { endpoint, authentication }
+    },
+    ...(initialAccessToken ? { initialAccessToken } : {}),
+  })
 }
 
 function authorizationUrl(

@@ -71,7 +71,8 @@ export function checkEndpoints(issuer: URL, metadata: Readonly<ServerMetadata>):
     throw new ProviderTrouble('misconfigured', 'metadata_endpoint_refused')
 }
 
-function isAcceptable(issuer: URL, endpoint: unknown): boolean {
+/** Whether secrets may be sent to an endpoint that the metadata of `issuer` name. */
+export function isAcceptable(issuer: URL, endpoint: unknown): endpoint is string {
   const url = typeof endpoint === 'string' ? URL.parse(endpoint) : null
   if (url?.username !== '' || url.password !== '' || url.hash !== '') return false
   if (isLoopback(url)) return isLoopback(issuer) && (url.protocol === 'http:' || url.protocol === 'https:')

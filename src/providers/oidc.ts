@@ -9,15 +9,17 @@ import {
   refreshTokenGrant,
   tokenRevocation,
 } from 'openid-client'
-import type { RefreshRules, RequiredClaims, RevocationReach } from '../domain/provider-profile.ts'
+import type { RefreshRules, RegistrationRules, RequiredClaims, RevocationReach } from '../domain/provider-profile.ts'
 import type { TokenExchangeStyle } from '../domain/token-exchange.ts'
 import { outcomeOfAuthorizationError } from './authorization-error.ts'
+import { createClientRegistration } from './client-registration.ts'
 import { checkIdToken } from './id-token.ts'
 import { readClaims, rereadClaims } from './oidc-claims.ts'
-import { createExchanges, type Exchange, type Exchanges, type OidcClient } from './oidc-exchange.ts'
+import { createExchanges, type Exchange, type Exchanges, type OidcClient, preferred } from './oidc-exchange.ts'
 import type { Claims } from './oidc-identity.ts'
+import { isAcceptable } from './oidc-metadata.ts'
 import type { Provider, SignInOutcome } from './provider.ts'
-import { type Fetch, troubleOf } from './provider-http.ts'
+import { type Fetch, ProviderTrouble, troubleOf } from './provider-http.ts'
 import { failedRefresh, identityOutcome } from './refresh-outcome.ts'
 import { exchangeForm, failedExchange, readExchange } from './token-exchange.ts'
 
@@ -39,6 +41,8 @@ export interface OidcOptions extends OidcClient {
   readonly refresh?: RefreshRules
   /** What giving tokens back ends; default `account`, because nothing else is promised (RFC 7009 §2.1). */
   readonly revocationEnds?: RevocationReach
+  /** Present where clients are to be registered. */
+  readonly registration?: RegistrationRules
   /** Default `rfc8693`: a provider that does not know it says so. */
   readonly tokenExchange?: TokenExchangeStyle
 }
@@ -60,7 +64,24 @@ export interface OidcTools {
 export function createOidcProvider(options: OidcOptions, tools: OidcTools = {}): Provider {
   const now = tools.now ?? Date.now
   const exchanges = createExchanges(options, { fetch: tools.fetch ?? fetch, now, timeoutMs: tools.timeoutMs ?? 8000 })
-  return providerOver(options, exchanges, now)
+  const provider = providerOver(options, exchanges, now)
+  return options.registration ? { ...provider, registration: registrationAt(options, exchanges, tools) } : provider
+}
+
+/** Where the metadata say that clients are registered (OpenID Connect Discovery §3), unless the operator says so. */
+function registrationAt({ issuer, registration = {} }: OidcOptions, exchanges: Exchanges, tools: OidcTools) {
+  return createClientRegistration({
+    fetch: tools.fetch ?? fetch,
+    timeoutMs: tools.timeoutMs ?? 8000,
+    async place() {
+      const metadata = (await exchanges.open('revoke')).config.serverMetadata()
+      const endpoint = registration.endpoint ?? metadata.registration_endpoint
+      if (!isAcceptable(new URL(issuer), endpoint))
+        throw new ProviderTrouble('misconfigured', endpoint === undefined ? 'no_registration' : 'endpoint_refused')
+      return { endpoint, authentication: preferred(metadata.token_endpoint_auth_methods_supported) }
+    },
+    ...(registration.initialAccessToken ? { initialAccessToken: registration.initialAccessToken } : {}),
+  })
 }
 
 function providerOver(options: OidcOptions, exchanges: Exchanges, now: () => number): Provider {

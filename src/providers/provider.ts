@@ -4,6 +4,7 @@ import type { RefreshRules, RevocationReach } from '../domain/provider-profile.t
 import type { Secret } from '../domain/secret.ts'
 import type { TokenExchangeRequest } from '../domain/token-exchange.ts'
 import type { UpstreamClient } from '../domain/upstream-client.ts'
+import type { RegisteredClient } from '../domain/upstream-registration.ts'
 
 /** Where the user goes to sign in, and what must be kept (sealed) until the return: nonce, PKCE verifier. */
 export interface BeginSignIn {
@@ -76,6 +77,20 @@ export type ExchangeOutcome =
       readonly reason: string
     }
 
+/** Makes further clients of the gateway at a provider. No method throws for anything that the provider does. */
+export interface ClientRegistration {
+  /** Registers one (RFC 7591). `misconfigured`: the provider refuses us, or answers what is of no use. */
+  register(wanted: {
+    readonly name: string
+    readonly redirectUri: string
+  }): Promise<
+    | { readonly outcome: 'registered'; readonly client: RegisteredClient }
+    | { readonly outcome: 'misconfigured' | 'unavailable'; readonly reason: string }
+  >
+  /** Takes one back, as well as it can (RFC 7592 §2.3): resolves whatever happens. */
+  remove(management: NonNullable<RegisteredClient['management']>): Promise<void>
+}
+
 /**
  * A place where people sign in, and whose tokens we may hold. Implementations pass `test/ports/provider.suite.ts`.
  * No method throws for anything the provider or the user does; outcomes are values.
@@ -116,4 +131,6 @@ export interface Provider {
    * are no clients.
    */
   as?(client: UpstreamClient): Provider
+  /** Absent where no clients are to be registered. */
+  readonly registration?: ClientRegistration
 }

@@ -133,6 +133,23 @@ export const sessions = sqliteTable(
   ],
 )
 
+/** Clients that the gateway has registered at providers, one for each MCP client there, sealed. */
+export const upstreamClients = sqliteTable(
+  'upstream_clients',
+  {
+    provider: text('provider').notNull(),
+    clientId: text('client_id').notNull(),
+    version: integer('version').notNull(),
+    sealed: text('sealed').notNull(),
+    usedAt: integer('used_at').notNull(),
+  },
+  (table) => [
+    uniqueIndex('upstream_clients_owner').on(table.provider, table.clientId),
+    index('upstream_clients_client_id').on(table.clientId),
+    index('upstream_clients_used_at').on(table.usedAt),
+  ],
+)
+
 /** What may be presented once. */
 export const consumed = sqliteTable(
   'consumed',

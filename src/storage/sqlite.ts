@@ -9,6 +9,7 @@ import { openDatabase } from './sqlite-open.ts'
 import { consumed, remembered } from './sqlite-schema.ts'
 import { createSession, type Session } from './sqlite-session.ts'
 import { sessionVerbs } from './sqlite-sessions.ts'
+import { upstreamClientVerbs } from './sqlite-upstream-clients.ts'
 import type { Store } from './store.ts'
 
 /**
@@ -26,6 +27,7 @@ export async function openSqliteStore(options: { readonly file: string }): Promi
     ...accessVerbs(session),
     ...credentialVerbs(session),
     ...sessionVerbs(session),
+    ...upstreamClientVerbs(session),
     ...expiryVerbs(session),
     ...memoryVerbs(session),
     subscribe: session.subscribe,

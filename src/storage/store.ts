@@ -79,6 +79,17 @@ export interface UnusedSince {
   readonly sharedCredentials?: number
 }
 
+/** What the gateway has registered of itself at a provider for one MCP client, sealed; `version` fences changes. */
+export interface UpstreamClientRow {
+  readonly provider: string
+  /** Of the MCP client. */
+  readonly clientId: string
+  readonly version: number
+  readonly sealed: string
+  /** When a sign-in was last begun with it, ms since 1970. */
+  readonly usedAt: number
+}
+
 /** Everything the check of one request needs, in one read. */
 export interface FoundAccess {
   readonly access: AccessRow
@@ -203,6 +214,32 @@ export interface Store {
   bindSession(row: SessionRow, capacity?: number): Promise<'bound' | 'foreign'>
   findSession(hash: string): Promise<SessionRow | undefined>
   endSession(hash: string): Promise<void>
+
+  findUpstreamClient(provider: string, clientId: string): Promise<UpstreamClientRow | undefined>
+  /** Notes that a sign-in begins with it, so that it is not taken for one that nobody needs. */
+  noteUpstreamClientUse(provider: string, clientId: string, now: number): Promise<void>
+  /**
+   * Stores a row of version 1 where there is none, or in place of the version before. `lost`: somebody else was faster, and
+   * nothing changed. Where the provider has `capacity` rows already, one that no grant needs and that was not used since
+   * `idleSince` makes room and is returned; `full` when there is none.
+   */
+  putUpstreamClient(
+    row: UpstreamClientRow,
+    room: { readonly capacity: number; readonly idleSince: number },
+  ): Promise<{ readonly outcome: 'won'; readonly evicted?: UpstreamClientRow } | { readonly outcome: 'lost' | 'full' }>
+  /** Removes it if `version` is current; true for exactly one caller. */
+  takeUpstreamClient(provider: string, clientId: string, version: number): Promise<boolean>
+  /** What is registered for one MCP client, at all providers. */
+  findUpstreamClientsOf(clientId: string): Promise<readonly UpstreamClientRow[]>
+  /**
+   * Those of clients that are gone: not stored, not among `declared`, without a grant, and not used since `idleSince`;
+   * `limit` at the most.
+   */
+  findLostUpstreamClients(
+    declared: readonly string[],
+    idleSince: number,
+    limit: number,
+  ): Promise<readonly UpstreamClientRow[]>
 
   /** Stores `value` under `name` unless something is there; returns what is there afterwards. */
   rememberOnce(name: string, value: string): Promise<string>

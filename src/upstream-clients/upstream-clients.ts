@@ -4,9 +4,11 @@ import {
   type IssuedTo,
   issuedTo,
   type UpstreamClient,
+  type UpstreamClientKind,
   type UpstreamClientRules,
 } from '../domain/upstream-client.ts'
 import type { Provider } from '../providers/provider.ts'
+import type { MirroredClients, MirroredPlace } from './mirrored-clients.ts'
 
 /** A provider as one of our clients there; without `issuedTo` where there are no clients (passwords). */
 export interface ActingProvider {
@@ -14,27 +16,33 @@ export interface ActingProvider {
   readonly issuedTo?: IssuedTo
 }
 
-/** Which client we will be; `refused` when the operator lets no such MCP client in. */
-export type Foreseen =
-  | { readonly outcome: 'foreseen'; readonly client?: Pick<UpstreamClient, 'kind' | 'name'> & { clientId?: string } }
-  | { readonly outcome: 'refused' }
+/** Which client we will be; without an id where it is yet to be registered. */
+export interface ForeseenClient {
+  readonly kind: UpstreamClientKind
+  readonly clientId?: string
+  readonly name?: string
+}
 
 /** As which client a sign-in begins. `reason` is for the log only. */
 export type Chosen =
   | { readonly outcome: 'chosen'; readonly acting: ActingProvider }
   | { readonly outcome: 'refused' | 'unavailable'; readonly reason: string }
 
-/** Which client we are at each provider, for each MCP client. */
+/** Which client we are at each provider, for each MCP client. All methods that wait reject with StoreUnavailable. */
 export interface UpstreamClients {
-  /** What choosing would lead to; asks nobody, so that it can be told before consent. */
-  foresee(provider: string, facts: ClientFacts): Foreseen
-  /** The client to begin a sign-in as. Rejects with StoreUnavailable; throws for a provider that does not exist. */
+  /** Whether the operator lets such an MCP client sign in there. */
+  admits(provider: string, facts: ClientFacts): boolean
+  /** What choosing would lead to; asks no provider, so that it can be told before consent. Undefined where there are none. */
+  foresee(provider: string, facts: ClientFacts): Promise<ForeseenClient | undefined>
+  /** The client to begin a sign-in as; only after consent, because it may have to be registered. */
   choose(provider: string, facts: ClientFacts): Promise<Chosen>
   /**
    * The provider as the client that something was issued to or begun with; undefined when this MCP client would be another
-   * one now: nothing may then be sent under either name. Without `issued` it was the shared one. Rejects with StoreUnavailable.
+   * one now: nothing may then be sent under either name. Without `issued` it was the shared one.
    */
   recall(provider: string, clientId: string, issued: IssuedTo | undefined): Promise<ActingProvider | undefined>
+  /** The provider does not know that client: true if another one will be registered at the next sign-in. */
+  refused(provider: string, clientId: string, issued: IssuedTo | undefined): Promise<boolean>
 }
 
 /** A provider, the client that the operator registered there, and which MCP clients get others. */
@@ -45,7 +53,11 @@ export interface ProviderClients {
   readonly rules: UpstreamClientRules
 }
 
-export function createUpstreamClients(providers: ReadonlyMap<string, ProviderClients>): UpstreamClients {
+/** Throws, as its methods do, for a provider that does not exist. */
+export function createUpstreamClients(
+  providers: ReadonlyMap<string, ProviderClients>,
+  mirrored: MirroredClients,
+): UpstreamClients {
   function known(name: string): ProviderClients {
     const found = providers.get(name)
     if (!found) throw new Error('a route without its provider')
@@ -53,17 +65,27 @@ export function createUpstreamClients(providers: ReadonlyMap<string, ProviderCli
   }
 
   return {
-    foresee(name, facts) {
+    admits(name, facts) {
       const { shared, rules } = known(name)
-      if (!shared) return { outcome: 'foreseen' }
-      const client = byRules(rules, facts, shared)
-      return client ? { outcome: 'foreseen', client } : { outcome: 'refused' }
+      return rules.mode !== 'mapped' || shared === undefined || chooseClient(rules, facts, shared) !== undefined
+    },
+
+    async foresee(name, facts) {
+      const { shared, rules } = known(name)
+      if (rules.mode === 'mirrored') return { kind: 'mirrored', ...(await mirrored.foresee(name, facts)) }
+      return rules.mode === 'mapped' && shared ? chooseClient(rules, facts, shared) : shared
     },
 
     async choose(name, facts) {
       const { provider, shared, rules } = known(name)
+      if (rules.mode === 'mirrored') {
+        const { maxClients } = rules
+        const current = await mirrored.current({ provider, maxClients }, facts)
+        if (current.outcome !== 'ready') return current
+        return { outcome: 'chosen', acting: actAs(provider, current.client, facts) }
+      }
       if (!shared) return { outcome: 'chosen', acting: { provider } }
-      const client = byRules(rules, facts, shared)
+      const client = rules.mode === 'mapped' ? chooseClient(rules, facts, shared) : shared
       return client
         ? { outcome: 'chosen', acting: actAs(provider, client, facts) }
         : { outcome: 'refused', reason: 'no_rule_for_this_client' }
@@ -71,16 +93,32 @@ export function createUpstreamClients(providers: ReadonlyMap<string, ProviderCli
 
     async recall(name, clientId, issued) {
       const { provider, shared, rules } = known(name)
-      if (!shared) return { provider }
       const facts = { ...issued?.facts, clientId }
-      const client = byRules(rules, facts, shared)
+      if (rules.mode === 'mirrored') {
+        const client = issued && (await mirrored.find(name, clientId, issued.clientId))
+        return client && actAs(provider, client, facts)
+      }
+      if (!shared) return { provider }
+      const client = rules.mode === 'mapped' ? chooseClient(rules, facts, shared) : shared
       return client && client.clientId === (issued ?? shared).clientId ? actAs(provider, client, facts) : undefined
+    },
+
+    async refused(name, clientId, issued) {
+      const { provider, rules } = known(name)
+      if (rules.mode !== 'mirrored' || !issued) return false
+      await mirrored.forget({ provider, maxClients: rules.maxClients }, clientId, issued.clientId)
+      return true
     },
   }
 }
 
-function byRules(rules: UpstreamClientRules, facts: ClientFacts, shared: UpstreamClient): UpstreamClient | undefined {
-  return rules.mode === 'mapped' ? chooseClient(rules, facts, shared) : shared
+/** The providers at which clients are registered, by name. */
+export function mirroredPlaces(providers: ReadonlyMap<string, ProviderClients>): ReadonlyMap<string, MirroredPlace> {
+  return new Map(
+    [...providers].flatMap(([name, { provider, rules }]) =>
+      rules.mode === 'mirrored' ? [[name, { provider, maxClients: rules.maxClients }]] : [],
+    ),
+  )
 }
 
 function actAs(provider: Provider, client: UpstreamClient, facts: ClientFacts): ActingProvider {

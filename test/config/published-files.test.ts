@@ -11,6 +11,7 @@ const ENV = {
   CORP_INSPECTOR_SECRET: 'corp-inspector-secret',
   GITHUB_CLIENT_SECRET: 'github-client-secret',
   PARTNERS_CLIENT_SECRET: 'partners-client-secret',
+  PARTNERS_REGISTRATION_TOKEN: 'partners-registration-token',
   TRACKER_CLIENT_SECRET: 'tracker-client-secret',
   ALICE_PASSWORD_HASH: HASH,
   GITHUB_PAT: 'github-pat',

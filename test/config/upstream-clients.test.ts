@@ -53,8 +53,33 @@ describe('upstream_clients', () => {
     expect(rulesOf(withClients(...MAPPED))).toMatchObject({ otherwise: 'shared' })
   })
 
+  it('registers clients, with a bound, where the metadata or the operator say', () => {
+    const mirrored = [
+      'mode: mirrored',
+      'registration_endpoint: https://login.example.com/reg',
+      'initial_access_token: initial-token',
+      'max_clients: 7',
+    ]
+    const [corp] = configOf(withClients(...mirrored)).providers
+    expect(corp).toMatchObject({
+      upstreamClients: { mode: 'mirrored', maxClients: 7 },
+      registration: { endpoint: 'https://login.example.com/reg' },
+    })
+    expect(JSON.stringify(corp)).not.toContain('initial-token')
+    expect(rulesOf(withClients('mode: mirrored'))).toEqual({ mode: 'mirrored', maxClients: 1000 })
+    expect(rulesOf(edit())).toEqual({ mode: 'shared' })
+  })
+
   it.each<[string, string[], string, RegExp, RegExp]>([
-    ['no mode', ['rules: []'], 'mode', /missing/, /shared, mapped/],
+    ['rules beside mirrored', ['mode: mirrored', 'rules: []'], 'rules', /not a key/, /registration_endpoint/],
+    [
+      'an endpoint in the clear',
+      ['mode: mirrored', 'registration_endpoint: http://login.example.com/reg'],
+      'registration_endpoint',
+      /secrets/,
+      /https/,
+    ],
+    ['no mode', ['rules: []'], 'mode', /missing/, /shared, mapped, mirrored/],
     ['an unknown mode', ['mode: magic'], 'mode', /possible/, /shared, mapped/],
     ['mapped without rules', ['mode: mapped'], 'rules', /missing/, /gateway.yaml.example/],
     ['an empty list of rules', ['mode: mapped', 'rules: []'], 'rules', /empty/, /./],

@@ -72,7 +72,7 @@ describe('MCP clients that rules map to clients of their own at the provider', (
     for (const tokens of held) await revoke(rig.issuer, tokens.client, tokens.refreshToken)
     const revoked = () => rig.provider.requests.filter(({ path }) => path === '/token/revocation')
     await vi.waitFor(() => expect(revoked()).toHaveLength(3))
-    expect(revoked().map(({ clientId }) => clientId)).toEqual(expect.arrayContaining(ids))
+    expect(revoked().map(({ basic }) => basic?.clientId)).toEqual(expect.arrayContaining(ids))
     expect(rig.provider.events.filter(({ event }) => event === 'grant.error')).toEqual([])
     expect(
       findSecrets(

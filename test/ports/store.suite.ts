@@ -7,6 +7,7 @@ import { type OpenedStore, storeForEach } from './store-data.ts'
 import { describeGenerations } from './store-generations.suite.ts'
 import { describeGrants } from './store-grants.suite.ts'
 import { describeSessions } from './store-sessions.suite.ts'
+import { describeUpstreamClients } from './store-upstream-clients.suite.ts'
 
 /** What every implementation of the store has to do; `open` gives each test a store with no data. */
 export function describeStore(name: string, open: () => Promise<OpenedStore>): void {
@@ -18,6 +19,7 @@ export function describeStore(name: string, open: () => Promise<OpenedStore>): v
     describeCredentials(data)
     describeConsumed(data)
     describeSessions(data)
+    describeUpstreamClients(data)
     describeChanges(data)
   })
 }

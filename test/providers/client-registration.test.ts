@@ -1,0 +1,156 @@
+import { describe, expect, it } from 'vitest'
+import { Secret } from '../../src/domain/secret.ts'
+import { createClientRegistration } from '../../src/providers/client-registration.ts'
+
+const ENDPOINT = 'https://login.example.com/register'
+const WANTED = { name: 'Claude via mcp.example.com', redirectUri: 'https://mcp.example.com/callback/corp' }
+
+/** A provider that answers so; `asked` are the requests that it got. */
+function provider(answer: unknown, status = 201) {
+  const asked: { url: string; init: RequestInit }[] = []
+  const fetch = async (url: string, init: RequestInit) => {
+    asked.push({ url, init })
+    return new Response(typeof answer === 'string' ? answer : JSON.stringify(answer), { status })
+  }
+  const registration = createClientRegistration({
+    fetch: fetch as typeof globalThis.fetch,
+    timeoutMs: 1000,
+    place: async () => ({ endpoint: ENDPOINT, authentication: 'client_secret_post' }),
+    initialAccessToken: new Secret('initial'),
+  })
+  return { asked, registration }
+}
+
+const GOOD = { client_id: 'c1', client_secret: 'hush', token_endpoint_auth_method: 'client_secret_post' }
+
+describe('a registration (RFC 7591 §3.1)', () => {
+  it('asks for what a code flow with refresh tokens needs, with the initial access token', async () => {
+    const { asked, registration } = provider(GOOD)
+    const registered = await registration.register(WANTED)
+    expect(registered).toMatchObject({
+      outcome: 'registered',
+      client: { clientId: 'c1', authentication: 'client_secret_post' },
+    })
+    expect(asked[0]?.url).toBe(ENDPOINT)
+    expect(new Headers(asked[0]?.init.headers).get('authorization')).toBe('Bearer initial')
+    expect(JSON.parse(String(asked[0]?.init.body))).toEqual({
+      client_name: WANTED.name,
+      redirect_uris: [WANTED.redirectUri],
+      grant_types: ['authorization_code', 'refresh_token'],
+      response_types: ['code'],
+      token_endpoint_auth_method: 'client_secret_post',
+    })
+  })
+
+  it.each<[string, object, object]>([
+    [
+      'a public client',
+      { client_id: 'c1', token_endpoint_auth_method: 'none', client_secret: 'ignored' },
+      { clientId: 'c1' },
+    ],
+    ['a client without a word on secrets', { client_id: 'c1' }, { clientId: 'c1' }],
+    ['Basic, the default', { client_id: 'c1', client_secret: 'hush' }, { authentication: 'client_secret_basic' }],
+    [
+      'the end of a secret, in seconds',
+      { ...GOOD, client_secret_expires_at: 1_900_000_000 },
+      { secretExpiresAt: 1_900_000_000_000 },
+    ],
+  ])('takes %s as it was registered', async (_, answer, expected) => {
+    const registered = await provider(answer).registration.register(WANTED)
+    expect(registered).toMatchObject({ outcome: 'registered', client: expected })
+  })
+
+  it('takes 0 for a secret without end, and none for a public client', async () => {
+    const endless = await provider({ ...GOOD, client_secret_expires_at: 0 }).registration.register(WANTED)
+    const open = await provider({
+      client_id: 'c1',
+      token_endpoint_auth_method: 'none',
+      client_secret: 'x',
+    }).registration.register(WANTED)
+    if (endless.outcome !== 'registered' || open.outcome !== 'registered') throw new Error('not registered')
+    expect('secretExpiresAt' in endless.client).toBe(false)
+    expect('clientSecret' in open.client).toBe(false)
+  })
+
+  it.each<[string, unknown, number, string, string]>([
+    ['no client id', { client_secret: 'hush' }, 201, 'misconfigured', 'registered_client_id_unusable'],
+    ['a client id that cannot be sent', { client_id: 'a\nb' }, 201, 'misconfigured', 'registered_client_id_unusable'],
+    [
+      'a method that needs keys',
+      { client_id: 'c1', token_endpoint_auth_method: 'private_key_jwt' },
+      201,
+      'misconfigured',
+      'registered_auth_method_unusable',
+    ],
+    [
+      'a method without its secret',
+      { client_id: 'c1', token_endpoint_auth_method: 'client_secret_basic' },
+      201,
+      'misconfigured',
+      'registered_client_secret_unusable',
+    ],
+    [
+      'another redirect URI',
+      { ...GOOD, redirect_uris: ['https://evil.example/'] },
+      201,
+      'misconfigured',
+      'registered_redirect_uris_unusable',
+    ],
+    ['a refusal', { error: 'invalid_client_metadata' }, 400, 'misconfigured', 'invalid_client_metadata'],
+    ['a refusal without words', 'no', 403, 'misconfigured', 'http_403'],
+    ['an outage', { error: 'server_error' }, 503, 'unavailable', 'http_503'],
+    ['too many requests', '', 429, 'unavailable', 'http_429'],
+    ['a page', '<!doctype html>', 201, 'unavailable', 'answer_not_json'],
+    ['a redirect', '', 302, 'unavailable', 'http_302'],
+  ])('fails with %s', async (_, answer, status, outcome, reason) => {
+    expect(await provider(answer, status).registration.register(WANTED)).toEqual({ outcome, reason })
+  })
+})
+
+describe('what manages a registration (RFC 7592 §3)', () => {
+  const managed = (uri: unknown, token: unknown = 'managing') => ({
+    ...GOOD,
+    registration_client_uri: uri,
+    registration_access_token: token,
+  })
+  const managementOf = async (answer: object) => {
+    const registered = await provider(answer).registration.register(WANTED)
+    return registered.outcome === 'registered' ? registered.client.management : undefined
+  }
+
+  it('is kept where it leads back to the origin of the registration, and used to take the client back', async () => {
+    const url = 'https://login.example.com/register/c1'
+    const management = await managementOf(managed(url))
+    expect(management?.url).toBe(url)
+    const { asked, registration } = provider('', 204)
+    if (management) await registration.remove(management)
+    expect(asked).toEqual([{ url, init: expect.objectContaining({ method: 'DELETE' }) }])
+    expect(new Headers(asked[0]?.init.headers).get('authorization')).toBe('Bearer managing')
+  })
+
+  it.each([
+    ['another host', 'https://evil.example/register/c1'],
+    ['another scheme', 'http://login.example.com/register/c1'],
+    ['another port', 'https://login.example.com:8443/register/c1'],
+    ['user information', 'https://a:b@login.example.com/register/c1'],
+    ['no address', 'register/c1'],
+  ])('is not kept with %s: its token goes to nobody else', async (_, uri) => {
+    expect(await managementOf(managed(uri))).toBeUndefined()
+  })
+
+  it('is not kept with a token that cannot be sent', async () => {
+    expect(await managementOf(managed('https://login.example.com/register/c1', 'a\r\nb'))).toBeUndefined()
+  })
+
+  it('fails nothing when the provider is away', async () => {
+    const registration = createClientRegistration({
+      fetch: async () => {
+        throw new TypeError('fetch failed')
+      },
+      timeoutMs: 1000,
+      place: async () => ({ endpoint: ENDPOINT, authentication: 'client_secret_basic' }),
+    })
+    await registration.remove({ url: ENDPOINT, token: new Secret('t') })
+    expect(await registration.register(WANTED)).toEqual({ outcome: 'unavailable', reason: 'unreachable' })
+  })
+})
