@@ -1,8 +1,11 @@
+import type { IncomingMessage } from 'node:http'
+import type { Readable } from 'node:stream'
 import { type Exchange, type ForwardOutcome, failedBeforeAnswer, reasonOf, type ServerHeaders } from './exchange.ts'
+import type { RequestControl, RequestHandler } from './http1/request.ts'
 import { endAt, type OpenExchange, type OpenExchanges } from './open-exchanges.ts'
 import { announcesMoreThan, BodyTooLargeError, streamedBody } from './request-body.ts'
 import { type ResponseWriter, responseWriter } from './response-writer.ts'
-import type { DispatchController, DispatchHandler, Upstream } from './upstreams.ts'
+import type { Upstream } from './upstreams.ts'
 import { withholdingWriter } from './withholding-writer.ts'
 
 export interface AttemptLimits {
@@ -44,7 +47,7 @@ function start(
   const endless = method === 'GET' || request.headers['mcp-method'] === 'subscriptions/listen'
   let settled = false
   let winding = false
-  let controller: DispatchController | undefined
+  let controller: RequestControl | undefined
   let writer: ResponseWriter | undefined
   let held: HeldAnswer | undefined
   let stopWatching: (() => void) | undefined
@@ -67,7 +70,7 @@ function start(
   /** For every end except that of the upstream's own answer. */
   function abandon(outcome: ForwardOutcome): void {
     settle(outcome)
-    controller?.abort(new AbandonedError())
+    controller?.abort()
   }
 
   function onClientGone(): void {
@@ -86,19 +89,19 @@ function start(
     if (writer.begun()) response.on('drain', () => controller?.resume())
   }
 
-  function take(current: DispatchController, chunk: Buffer): void {
+  function take(current: RequestControl, chunk: Buffer): void {
     const bytes = exchange.rewrite && writer?.isEventStream ? exchange.rewrite(chunk) : chunk
     if (bytes instanceof Promise) hold(current, bytes, (rewritten) => pass(current, rewritten))
     else pass(current, bytes)
   }
 
-  function pass(current: DispatchController, bytes: Buffer): void {
+  function pass(current: RequestControl, bytes: Buffer): void {
     if (bytes.length > 0 && writer?.write(bytes) === false) current.pause()
     if (writer?.isWithheld) abandon({ kind: 'answer_withheld' })
     else if (winding && writer?.atEventBoundary()) entry.cut()
   }
 
-  function receive(current: DispatchController, chunk: Buffer): void {
+  function receive(current: RequestControl, chunk: Buffer): void {
     if (held) held.chunks.push(chunk)
     else take(current, chunk)
   }
@@ -113,7 +116,7 @@ function start(
   }
 
   /** Keeps the answer back until `ready`. A server that closes its connection delivers what it had sent, paused or not. */
-  function hold<T>(current: DispatchController, ready: Promise<T>, go: (value: T) => void): void {
+  function hold<T>(current: RequestControl, ready: Promise<T>, go: (value: T) => void): void {
     const waiting: HeldAnswer = { chunks: [], complete: false }
     held = waiting
     current.pause()
@@ -151,14 +154,13 @@ function start(
     },
   }
 
-  const handler: DispatchHandler = {
-    onRequestStart(started) {
-      // Ended while it waited for a connection, or about to be sent a second time: neither may reach the server.
-      if (settled || controller) started.abort(new AbandonedError())
+  const handler: RequestHandler = {
+    onStart(started) {
+      // Ended while it waited for a connection: it may not reach the server.
+      if (settled) started.abort()
       else controller = started
     },
-    onResponseStart(current, status, headers) {
-      if (status < 200) return
+    onHead(current, status, headers) {
       if (status === 401) return abandon({ kind: 'credential_refused' })
       if (status >= 300 && status < 400 && status !== 304) {
         return abandon({ kind: 'redirected', status, location: headers.location?.toString() })
@@ -167,9 +169,9 @@ function start(
       if (admitted) hold(current, admitted, () => begin(status, headers))
       else begin(status, headers)
     },
-    onResponseData: receive,
-    onResponseEnd: finish,
-    onResponseError(_, error) {
+    onData: receive,
+    onEnd: finish,
+    onError(error) {
       if (settled) return
       if (writer?.begun()) {
         writer.breakOff()
@@ -191,10 +193,13 @@ function start(
     {
       method,
       path: pathWithQuery(upstream, exchange.query),
-      headers: streams ? withLength(exchange) : exchange.headers,
-      body: bodyless ? null : (body?.stream ?? (exchange.body instanceof Buffer ? exchange.body : null)),
-      headersTimeout: method === 'GET' ? 0 : limits.answerTimeoutMs,
-      bodyTimeout: 0,
+      headers: exchange.headers,
+      body: body
+        ? withLength(request, body.stream)
+        : exchange.body instanceof Buffer && !bodyless
+          ? exchange.body
+          : undefined,
+      answerTimeoutMs: method === 'GET' ? 0 : limits.answerTimeoutMs,
     },
     handler,
   )
@@ -204,11 +209,6 @@ function start(
 interface HeldAnswer {
   readonly chunks: Buffer[]
   complete: boolean
-}
-
-/** The reason for aborting an upstream request whose outcome is already known; nobody sees it. */
-class AbandonedError extends Error {
-  override readonly name = 'AbandonedError'
 }
 
 /** A write that loses a race against the client's leaving; `close` tells us everything. */
@@ -221,7 +221,7 @@ function pathWithQuery(upstream: Upstream, query: string): string {
 }
 
 /** A body of known length is framed by it; Node has already checked that exactly so many bytes come (RFC 9112 §6.3). */
-function withLength(exchange: Exchange): Exchange['headers'] {
-  const length = exchange.request.headers['content-length']
-  return length === undefined ? exchange.headers : { ...exchange.headers, 'content-length': length }
+function withLength(request: IncomingMessage, stream: Readable) {
+  const length = request.headers['content-length']
+  return length === undefined ? { stream } : { stream, length: Number(length) }
 }

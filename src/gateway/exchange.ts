@@ -73,7 +73,7 @@ export type ForwardOutcome =
 /** The outcome of an error before any answer was written. */
 export function failedBeforeAnswer(error: Error, sent: boolean): ForwardOutcome {
   const reason = reasonOf(error)
-  return reason === 'UND_ERR_HEADERS_TIMEOUT' ? { kind: 'timed_out' } : { kind: 'unreachable', reason, sent }
+  return reason === 'ANSWER_TIMEOUT' ? { kind: 'timed_out' } : { kind: 'unreachable', reason, sent }
 }
 
 /** A code such as `ECONNREFUSED`; messages are not used because they can hold addresses (B265). */

@@ -30,7 +30,7 @@ export interface Forwarder {
   /** Cuts every exchange whose owner, or token, matches, now (P-71); returns how many. */
   endStreams(matches: (owner: string, token: string | undefined) => boolean): number
   /** Closes all connections to MCP servers. */
-  close(): Promise<void>
+  close(): void
 }
 
 /** A forwarder with its own connections to MCP servers. */

@@ -1,7 +1,4 @@
-import { type Dispatcher, Pool } from 'undici'
-
-export type DispatchHandler = Dispatcher.DispatchHandler
-export type DispatchController = Dispatcher.DispatchController
+import { createPool, type Pool } from './http1/pool.ts'
 
 /** Where a route's requests go. */
 export interface Upstream {
@@ -13,7 +10,7 @@ export interface Upstream {
 
 export interface Upstreams {
   of(url: URL): Upstream
-  close(): Promise<void>
+  close(): void
 }
 
 /**
@@ -23,17 +20,11 @@ export interface Upstreams {
 export function createUpstreams(connectTimeoutMs: number): Upstreams {
   const pools = new Map<string, Pool>()
   const known = new WeakMap<URL, Upstream>()
-  const poolOf = (origin: string) => {
-    let pool = pools.get(origin)
+  const poolOf = (url: URL) => {
+    let pool = pools.get(url.origin)
     if (!pool) {
-      pool = new Pool(origin, {
-        connections: null,
-        pipelining: 1,
-        allowH2: false,
-        bodyTimeout: 0,
-        connect: { timeout: connectTimeoutMs, rejectUnauthorized: true },
-      })
-      pools.set(origin, pool)
+      pool = createPool(url, connectTimeoutMs)
+      pools.set(url.origin, pool)
     }
     return pool
   }
@@ -41,13 +32,13 @@ export function createUpstreams(connectTimeoutMs: number): Upstreams {
     of(url) {
       let upstream = known.get(url)
       if (!upstream) {
-        upstream = { url, pool: poolOf(url.origin), path: url.pathname }
+        upstream = { url, pool: poolOf(url), path: url.pathname }
         known.set(url, upstream)
       }
       return upstream
     },
-    async close() {
-      await Promise.all([...pools.values()].map((pool) => pool.destroy()))
+    close() {
+      for (const pool of pools.values()) pool.destroy()
     },
   }
 }

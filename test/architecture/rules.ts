@@ -44,7 +44,7 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   jose: ['vault.ts', 'gateway/external-token.ts', 'gateway/signing-keys.ts', 'oauth/client-assertion.ts'],
   'drizzle-orm': ['storage'],
   'better-sqlite3': ['storage'],
-  undici: ['http/egress.ts', 'gateway'],
+  undici: ['http/egress.ts'],
   fastify: [
     'http',
     'oauth',

@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { startTestGateway } from '../fixtures/gateway.ts'
 import { type IdentityProvider, startIdentityProvider } from '../fixtures/identity-provider.ts'
 
@@ -136,10 +137,11 @@ function moreRoutes(upstream: URL) {
 
 async function startMcpServer(name: Forwarded['server'], forwarded: Forwarded[]) {
   const server = createServer(async (request, response) => {
-    const chunks: Buffer[] = []
-    for await (const chunk of request) chunks.push(chunk)
+    // A request that was broken off is none.
+    const sent = await text(request).catch(() => undefined)
+    if (sent === undefined) return
     const { method = '', url = '', rawHeaders, headers } = request
-    forwarded.push({ server: name, method, url, rawHeaders, headers, body: Buffer.concat(chunks).toString() })
+    forwarded.push({ server: name, method, url, rawHeaders, headers, body: sent })
     const body = JSON.stringify({ jsonrpc: '2.0', id: 1, result: { server: name } })
     response.writeHead(200, { 'content-type': 'application/json', 'content-length': body.length }).end(body)
   })

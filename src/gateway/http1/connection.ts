@@ -1,0 +1,185 @@
+import type { Socket } from 'node:net'
+import { createAnswerParser } from './answer-parser.ts'
+import { type BodySender, sendBody } from './body-sender.ts'
+import { NoAnswer, type RequestControl, type RequestHandler, type UpstreamRequest } from './request.ts'
+import type { Framing } from './request-head.ts'
+import { connectTo, type Origin } from './socket.ts'
+
+/** One connection to an MCP server: one request at a time, and none before the last answer is complete. */
+export interface Connection {
+  /** Until when its server is likely to keep it open although nothing happens, ms of `performance.now()`. */
+  readonly idleUntil: number
+  readonly isOpen: boolean
+  /** Sends a request whose head has been written out with {@link framingOf} its body. */
+  send(head: string, request: UpstreamRequest, handler: RequestHandler): void
+  destroy(): void
+}
+
+/** What whoever keeps a connection hears of it. */
+export interface ConnectionKeeper {
+  /** Its answer is complete, and another request may follow. */
+  onFree(connection: Connection): void
+  /** It is of no use any more; said once. */
+  onGone(connection: Connection): void
+}
+
+/** Shorter than the idle limit of every common server. */
+const IDLE_MS = 4000
+const LONGEST_IDLE_MS = 10 * 60_000
+/** A connection is given up so much earlier than its server would, or a request could meet one that is being closed. */
+const IDLE_MARGIN_MS = 1000
+
+/** The request on a connection. */
+interface Current {
+  readonly handler: RequestHandler
+  body?: BodySender
+}
+
+/** Connects; `onOpen` hears either of the connection or, within `connectTimeoutMs`, of why there is none. */
+export function openConnection(
+  origin: Origin,
+  connectTimeoutMs: number,
+  keeper: ConnectionKeeper,
+  onOpen: (connection: Connection | Error) => void,
+): Connection {
+  const socket: Socket = connectTo(origin, receive)
+  let opened = false
+  let current: Current | undefined
+  let isFree = false
+  let idleMs = IDLE_MS
+  let idleUntil = 0
+  let trouble: Error | undefined
+  let timer: NodeJS.Timeout | undefined = setTimeout(() => fail(new NoAnswer('CONNECT_TIMEOUT')), connectTimeoutMs)
+
+  const parser = createAnswerParser({
+    head(status, headers) {
+      clearTimeout(timer)
+      timer = undefined
+      idleMs = idleTime(headers['keep-alive'])
+      current?.handler.onHead(control, status, headers)
+    },
+    data(chunk) {
+      // What was received is only lent.
+      current?.handler.onData(control, Buffer.from(chunk))
+    },
+    end(reusable) {
+      const ended = current
+      current = undefined
+      // An answer that overtook the body of its request: what is left of that would be read as the next request.
+      isFree = reusable && ended?.body?.complete !== false
+      ended?.body?.stop()
+      ended?.handler.onEnd()
+    },
+  })
+  const control: RequestControl = {
+    abort() {
+      current?.body?.stop()
+      current = undefined
+      socket.destroy()
+    },
+    pause: () => void socket.pause(),
+    resume: () => void socket.resume(),
+  }
+
+  function receive(chunk: Buffer): void {
+    try {
+      parser.feed(chunk)
+    } catch (error) {
+      fail(error as Error)
+      return
+    }
+    if (current || socket.destroyed) return
+    if (isFree) release()
+    else socket.destroy()
+  }
+
+  function release(): void {
+    isFree = false
+    socket.resume()
+    idleUntil = performance.now() + idleMs
+    keeper.onFree(connection)
+  }
+
+  function fail(error: Error): void {
+    trouble ??= error
+    socket.destroy()
+  }
+
+  function onEnd(): void {
+    try {
+      parser.finish()
+    } catch {
+      trouble ??= new NoAnswer('CONNECTION_ENDED')
+    }
+    socket.destroy()
+  }
+
+  function onClose(): void {
+    clearTimeout(timer)
+    const error = trouble ?? new NoAnswer('CONNECTION_ENDED')
+    if (!opened) onOpen(error)
+    const failed = current
+    current = undefined
+    failed?.body?.stop()
+    failed?.handler.onError(error)
+    keeper.onGone(connection)
+  }
+
+  const connection: Connection = {
+    get idleUntil() {
+      return idleUntil
+    },
+    get isOpen() {
+      return !socket.destroyed
+    },
+    send(head, request, handler) {
+      const started: Current = { handler }
+      current = started
+      handler.onStart(control)
+      // Given up in the last moment: then nothing of it may reach the server.
+      if (current !== started) return
+      parser.expect(request.method)
+      const { body, answerTimeoutMs } = request
+      if (Buffer.isBuffer(body)) socket.write(joined(head, body))
+      else socket.write(head, 'latin1')
+      if (body && 'stream' in body) started.body = sendBody(socket, body.stream, body.length, fail)
+      if (answerTimeoutMs > 0) timer = setTimeout(() => fail(new NoAnswer('ANSWER_TIMEOUT')), answerTimeoutMs)
+    },
+    destroy: () => void socket.destroy(),
+  }
+
+  socket.on(origin.isTls ? 'secureConnect' : 'connect', () => {
+    clearTimeout(timer)
+    timer = undefined
+    opened = true
+    onOpen(connection)
+  })
+  socket.on('error', (error) => {
+    trouble ??= error
+  })
+  socket.on('end', onEnd)
+  socket.on('close', onClose)
+  return connection
+}
+
+/** How the body of a request is delimited; methods that are sent without one say nothing about it (RFC 9110 §8.6). */
+export function framingOf({ method, body }: UpstreamRequest): Framing {
+  if (Buffer.isBuffer(body)) return body.length
+  if (body) return body.length ?? 'chunked'
+  return method === 'GET' || method === 'HEAD' || method === 'DELETE' ? 'none' : 0
+}
+
+/** One piece leaves in one write. */
+function joined(head: string, body: Buffer): Buffer {
+  const bytes = Buffer.allocUnsafe(head.length + body.length)
+  bytes.write(head, 0, 'latin1')
+  body.copy(bytes, head.length)
+  return bytes
+}
+
+/** What a server says about its patience: `Keep-Alive: timeout=5` (RFC 2068 §19.7.1, still in use). */
+function idleTime(keepAlive: string | string[] | undefined): number {
+  const seconds = keepAlive === undefined ? undefined : /(?:^|,)\s*timeout=([0-9]{1,6})/i.exec(String(keepAlive))?.[1]
+  if (seconds === undefined) return IDLE_MS
+  return Math.min(Math.max(0, Number(seconds) * 1000 - IDLE_MARGIN_MS), LONGEST_IDLE_MS)
+}

@@ -1,0 +1,49 @@
+import type { Readable } from 'node:stream'
+import type { ServerHeaders } from '../exchange.ts'
+import type { HeaderLines } from '../headers.ts'
+
+/** A request as it goes to an MCP server. */
+export interface UpstreamRequest {
+  readonly method: string
+  /** Path and query. */
+  readonly path: string
+  readonly headers: HeaderLines
+  /** Known in whole, or a stream, of `length` bytes where that is known. Absent: no body. */
+  readonly body?: Buffer | { readonly stream: Readable; readonly length?: number } | undefined
+  /** How long the answer's head may take, in ms; 0: for ever. */
+  readonly answerTimeoutMs: number
+}
+
+/** The reins of a request that is under way. */
+export interface RequestControl {
+  /** Ends it without a further word; its connection is closed unless the answer is complete. */
+  abort(): void
+  /** Stops reading the answer, as soon as what has been read already is delivered. */
+  pause(): void
+  resume(): void
+}
+
+/**
+ * What becomes of a request: `onStart` once it is about to be written, then `onHead`, `onData` any number of times and
+ * `onEnd`; or `onError` once, at any time. Nothing follows `onEnd`, `onError` or an abort.
+ */
+export interface RequestHandler {
+  onStart(control: RequestControl): void
+  onHead(control: RequestControl, status: number, headers: ServerHeaders): void
+  /** The chunk is the handler's own. */
+  onData(control: RequestControl, chunk: Buffer): void
+  onEnd(): void
+  /** `code` of the error says why. */
+  onError(error: Error): void
+}
+
+/** Why there is no answer, by a code in Node's manner. */
+export class NoAnswer extends Error {
+  override readonly name = 'NoAnswer'
+  readonly code: 'CONNECT_TIMEOUT' | 'ANSWER_TIMEOUT' | 'CONNECTION_ENDED'
+
+  constructor(code: NoAnswer['code']) {
+    super(code)
+    this.code = code
+  }
+}
