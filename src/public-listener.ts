@@ -10,7 +10,6 @@ import type { Logger } from 'pino'
 import type { GatewayConfig } from './config/gateway-config.ts'
 import { oauthFailure } from './domain/errors.ts'
 import { noteArrivals } from './http/arrival.ts'
-import { acceptCookies } from './http/browser-proof.ts'
 import { replyNotFound, replyOAuthError, replyRouteRefusal } from './http/error-reply.ts'
 import { acceptRateLimits } from './http/rate-limit.ts'
 import { acceptedHosts, guardRequest } from './http/request-guard.ts'
@@ -101,7 +100,6 @@ export async function createPublicListener(
     return replyNotFound(reply)
   })
   app.setErrorHandler<FastifyError>(fault)
-  await acceptCookies(app)
   await acceptRateLimits(app)
   return app
 }

@@ -2,9 +2,11 @@ import type { FastifyInstance } from 'fastify'
 import type { GatewayConfig } from './config/gateway-config.ts'
 import { authorizationServerMetadata, PROTECTED_RESOURCE_PATH, protectedResourceMetadata } from './domain/discovery.ts'
 import { MESSAGES } from './gateway/announced-endpoint.ts'
+import type { Forwarding } from './gateway/delivery.ts'
 import type { Gateway } from './gateway/gateway.ts'
-import { type Forwarding, routeEndpoint } from './gateway/route-endpoint.ts'
+import { routeEndpoint } from './gateway/route-endpoint.ts'
 import type { SigningKeys } from './gateway/signing-keys.ts'
+import { acceptCookies } from './http/browser-proof.ts'
 import { documentEndpoint, keysEndpoint } from './http/discovery-reply.ts'
 import { type Endpoint, mountEndpoint } from './http/endpoint-table.ts'
 import { acceptForms } from './http/form-body.ts'
@@ -123,19 +125,22 @@ export async function mountTable(
 
   for (const endpoint of [...documents, ...json]) mountEndpoint(app, endpoint)
   await app.register(async (scope) => {
+    await acceptCookies(scope)
     acceptForms(scope)
     for (const endpoint of forms) mountEndpoint(scope, endpoint)
   })
   await app.register(async (scope) => {
-    // Bodies on routes are the MCP server's business: they are passed on, never parsed here.
-    scope.removeAllContentTypeParsers()
-    scope.addContentTypeParser('*', (_request, _payload, done) => done(null, undefined))
+    // Bodies on routes are the MCP server's business: the hook answers before the framework would look at one.
+    const answered = () => {
+      throw new Error('a route did not answer')
+    }
     for (const route of routes) {
-      const handler = routeEndpoint(gateway, forwarding, route)
-      for (const url of [route.path, `${route.path}/`]) scope.all(url, { config: { audience: 'mcp' } }, handler)
+      const onRequest = routeEndpoint(gateway, forwarding, route)
+      for (const url of [route.path, `${route.path}/`])
+        scope.all(url, { config: { audience: 'mcp' }, onRequest }, answered)
       if (route.transport !== 'sse') continue
       const messages = routeEndpoint(gateway, forwarding, route, 'messages')
-      scope.all(route.path + MESSAGES, { config: { audience: 'mcp' } }, messages)
+      scope.all(route.path + MESSAGES, { config: { audience: 'mcp' }, onRequest: messages }, answered)
     }
   })
 }

@@ -1,4 +1,4 @@
-import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHmac, hash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { Secret } from './secret.ts'
 
 /** What we mint; the prefix tells the kinds apart, for us and for secret scanners. */
@@ -25,7 +25,7 @@ export function looksLikeToken(kind: keyof typeof PREFIXES, token: string): bool
 
 /** What is stored instead of a token: SHA-256, base64url. Enough for 256 random bits; never for passwords. */
 export function hashToken(token: string): string {
-  return createHash('sha256').update(token).digest('base64url')
+  return hash('sha256', token, 'base64url')
 }
 
 /** A random identifier of 128 bits, base64url, for grants, interactions and records. */

@@ -18,10 +18,14 @@ export type Authenticated =
 
 /**
  * Whether the request carries a token that is good here and now (RFC 6750, RFC 8707): form first, then one look-up,
- * alive, for this very route, and the policy still allows the user. Rejects with StoreUnavailable or CannotOpen; then
- * nothing may be forwarded.
+ * alive, for this very route, and the policy still allows the user. What is cached is answered at once. Rejects with
+ * StoreUnavailable or CannotOpen; then nothing may be forwarded.
  */
-export async function authenticate(gateway: Gateway, route: Route, request: FastifyRequest): Promise<Authenticated> {
+export function authenticate(
+  gateway: Gateway,
+  route: Route,
+  request: FastifyRequest,
+): Authenticated | Promise<Authenticated> {
   if (hasTokenInQuery(request.url))
     return refuse('token_in_query', 400, 'the access token belongs in the Authorization header')
   const { authorization } = request.headers
@@ -31,8 +35,19 @@ export async function authenticate(gateway: Gateway, route: Route, request: Fast
   if (!looksLikeToken('access', token)) return challengeInvalid(gateway, route)
 
   const hash = hashToken(token)
-  const access =
-    gateway.cache.find(hash) ?? (await gateway.cache.load(hash, () => lookUp(gateway, route, hash, request)))
+  const known = gateway.cache.find(hash)
+  if (known) return judgeAccess(gateway, route, request, known)
+  return gateway.cache
+    .load(hash, () => lookUp(gateway, route, hash, request))
+    .then((found) => judgeAccess(gateway, route, request, found))
+}
+
+function judgeAccess(
+  gateway: Gateway,
+  route: Route,
+  request: FastifyRequest,
+  access: OpenAccess | undefined,
+): Authenticated {
   if (access && access.grant.routePath !== route.path) noteOtherRoute(gateway, route, access, request)
   if (!access || access.grant.routePath !== route.path || access.access.expiresAt <= gateway.now()) {
     return challengeInvalid(gateway, route)

@@ -42,3 +42,11 @@ export function streamedBody(request: IncomingMessage, maxBytes: number): Stream
 export function announcesMoreThan(request: IncomingMessage, maxBytes: number): boolean {
   return Number(request.headers['content-length'] ?? 0) > maxBytes
 }
+
+/**
+ * Whether nothing of the request is still to come: what did not arrive before its answer would be read as the next request
+ * (B235). Right behind the head, Node has a whole body but does not call the request complete yet.
+ */
+export function hasArrived(request: IncomingMessage): boolean {
+  return request.complete || request.readableLength === Number(request.headers['content-length'] ?? Number.NaN)
+}

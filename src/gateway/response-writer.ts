@@ -5,6 +5,8 @@ import { keepAlive } from './keep-alive.ts'
 
 /** An answer with a known length up to this many bytes is collected and leaves in one write. */
 const COLLECTED_BYTES = 64 * 1024
+/** Beyond this, copying costs more than a second write. */
+const ONE_WRITE_BYTES = 8 * 1024
 /** Idle before the kernel asks whether a silent client is still there (C34). */
 const TCP_KEEP_ALIVE_MS = 60_000
 
@@ -64,7 +66,10 @@ function collectingWriter(response: ServerResponse, status: number, headers: Out
     },
     end() {
       response.writeHead(status, headers)
-      response.end(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks))
+      const body = chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)
+      // A byte for each character: what is a string leaves in one write together with the head.
+      if (body.length <= ONE_WRITE_BYTES) response.end(body.toString('latin1'), 'latin1')
+      else response.end(body)
     },
     breakOff: () => response.destroy(),
     atEventBoundary: () => false,

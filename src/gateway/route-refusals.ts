@@ -1,7 +1,9 @@
-import type { FastifyReply } from 'fastify'
+import type { ServerResponse } from 'node:http'
 import { type RouteRefusal, routeRefusalBody } from '../http/error-reply.ts'
+import { StoreUnavailable } from '../storage/store.ts'
 import type { Busy } from './concurrency.ts'
 import type { ForwardOutcome } from './exchange.ts'
+import { hasArrived } from './request-body.ts'
 
 /** What the client is told when nothing of the server's answer reached it; undefined when it was answered or has left. */
 export function refusalFor(outcome: ForwardOutcome): RouteRefusal | undefined {
@@ -29,28 +31,29 @@ export function refusalFor(outcome: ForwardOutcome): RouteRefusal | undefined {
   }
 }
 
-/** Headers that earlier steps put on the reply (CORS, request id), for the raw response. */
-export function ownHeaders(reply: FastifyReply): Record<string, string> {
-  const headers: Record<string, string> = {}
-  for (const [name, value] of Object.entries(reply.getHeaders())) {
-    if (value !== undefined) headers[name] = String(value)
-  }
-  return headers
-}
-
-/** Answers after `hijack`: Fastify writes nothing any more; a body that was not read must not become the next request. */
-export function writeRefusal(reply: FastifyReply, refusal: RouteRefusal): void {
+/** Answers a request that is not forwarded; a body that was not read must not become the next request (B235). */
+export function writeRefusal(
+  response: ServerResponse,
+  own: Readonly<Record<string, string>>,
+  refusal: RouteRefusal,
+): void {
   const body = routeRefusalBody(refusal)
-  reply.raw.writeHead(refusal.status, {
-    ...ownHeaders(reply),
+  response.writeHead(refusal.status, {
+    ...own,
     'content-type': 'application/json',
     'content-length': Buffer.byteLength(body),
     'cache-control': 'no-store',
     ...(refusal.status === 503 ? { 'retry-after': '5' } : {}),
-    ...(reply.request.raw.complete ? {} : { connection: 'close' }),
+    ...(hasArrived(response.req) ? {} : { connection: 'close' }),
     ...refusal.headers,
   })
-  reply.raw.end(body)
+  response.end(body)
+}
+
+/** What an error that nobody foresaw is told as: later it may work. Its cause goes to the log alone. */
+export function faultRefusal(error: unknown): RouteRefusal {
+  const looking = error instanceof StoreUnavailable
+  return { status: 503, message: `the gateway cannot ${looking ? 'look up access' : 'answer this'} right now` }
 }
 
 /** MCP transports: the client then begins anew with `initialize`; 401 or 403 would make it sign in. */
@@ -63,8 +66,6 @@ export const UNFILLABLE: RouteRefusal = {
   status: 502,
   message: 'the credential for this server cannot be sent; sign in again or ask the administrator',
 }
-/** For errors after Fastify has let go of the response. */
-export const FAILED: RouteRefusal = { status: 503, message: 'the gateway cannot answer this right now' }
 /** X-14: forwarded once more, it would come back once more. */
 export const LOOP: RouteRefusal = { status: 502, message: 'the request came back to this gateway' }
 const BUSY: Readonly<Record<Busy, RouteRefusal>> = {

@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
+import { buffer } from 'node:stream/consumers'
 import { startTestGateway } from '../fixtures/gateway.ts'
 import { type IdentityProvider, startIdentityProvider } from '../fixtures/identity-provider.ts'
 
@@ -138,10 +138,10 @@ function moreRoutes(upstream: URL) {
 async function startMcpServer(name: Forwarded['server'], forwarded: Forwarded[]) {
   const server = createServer(async (request, response) => {
     // A request that was broken off is none.
-    const sent = await text(request).catch(() => undefined)
+    const sent = await buffer(request).catch(() => undefined)
     if (sent === undefined) return
     const { method = '', url = '', rawHeaders, headers } = request
-    forwarded.push({ server: name, method, url, rawHeaders, headers, body: sent })
+    forwarded.push({ server: name, method, url, rawHeaders, headers, body: sent.toString() })
     const body = JSON.stringify({ jsonrpc: '2.0', id: 1, result: { server: name } })
     response.writeHead(200, { 'content-type': 'application/json', 'content-length': body.length }).end(body)
   })

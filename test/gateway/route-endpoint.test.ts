@@ -3,10 +3,11 @@ import { pino } from 'pino'
 import { afterEach, expect, it } from 'vitest'
 import { Secret } from '../../src/domain/secret.ts'
 import type { OpenAccess } from '../../src/gateway/access-cache.ts'
+import type { Forwarding } from '../../src/gateway/delivery.ts'
 import type { ForwardOutcome } from '../../src/gateway/exchange.ts'
 import type { ExternalAccess } from '../../src/gateway/external-token.ts'
 import type { Gateway } from '../../src/gateway/gateway.ts'
-import { type Forwarding, routeEndpoint } from '../../src/gateway/route-endpoint.ts'
+import { routeEndpoint } from '../../src/gateway/route-endpoint.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { ask } from '../fixtures/http-exchange.ts'
 
@@ -57,9 +58,8 @@ async function answerTo({ looks, attempts }: Steps) {
   }
   const app = fastify()
   closers.push(() => app.close())
-  app.removeAllContentTypeParsers()
-  app.addContentTypeParser('*', (_request, _payload, done) => done(null))
-  app.all('/own', routeEndpoint(gateway as Gateway, forwarding as Forwarding, ROUTE))
+  const onRequest = routeEndpoint(gateway as Gateway, forwarding as Forwarding, ROUTE)
+  app.all('/own', { onRequest }, () => 'not reached')
   const issuer = await app.listen({ host: '127.0.0.1', port: 0 })
   const headers = { authorization: 'Bearer a.b.c', 'content-type': 'application/json' }
   const answer = await ask(`${issuer}/own`, { method: 'POST', headers, body: '{}' })

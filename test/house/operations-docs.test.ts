@@ -24,6 +24,7 @@ it('docs/operations.md explains every event of the audit trail', () => {
 it('docs/operations.md explains every outcome of a request', () => {
   const sources = [
     'route-endpoint',
+    'delivery',
     'authenticate',
     'exchange',
     'request-rates',
@@ -33,7 +34,7 @@ it('docs/operations.md explains every outcome of a request', () => {
   const outcomes = sources
     .map((name) => read(`src/gateway/${name}.ts`))
     .flatMap((source) => [
-      ...source.matchAll(/(?:refuse\(request, reply, |refuse\(|refused\(|reason: |outcome: |readonly kind: )'(\w+)'/g),
+      ...source.matchAll(/(?:refuse\(visit, |refuse\(|refused\(|reason: |outcome: |readonly kind: )'(\w+)'/g),
     ])
     .map(([, outcome]) => outcome ?? '')
     .filter((outcome) => !NO_OUTCOMES.has(outcome))

@@ -49,12 +49,15 @@ export function openConnection(
   let idleMs = IDLE_MS
   let idleUntil = 0
   let trouble: Error | undefined
-  let timer: NodeJS.Timeout | undefined = setTimeout(() => fail(new NoAnswer('CONNECT_TIMEOUT')), connectTimeoutMs)
+  const connecting = setTimeout(() => fail(new NoAnswer('CONNECT_TIMEOUT')), connectTimeoutMs)
+  let waiting = false
+  /** One timer for all requests; setting and clearing one for each would cost more than sending it. */
+  let answerTimer: NodeJS.Timeout | undefined
+  let answerTimeoutMs = 0
 
   const parser = createAnswerParser({
     head(status, headers) {
-      clearTimeout(timer)
-      timer = undefined
+      waiting = false
       idleMs = idleTime(headers['keep-alive'])
       current?.handler.onHead(control, status, headers)
     },
@@ -93,6 +96,17 @@ export function openConnection(
     else socket.destroy()
   }
 
+  function awaitAnswer(timeoutMs: number): void {
+    waiting = true
+    if (answerTimer && timeoutMs === answerTimeoutMs) {
+      answerTimer.refresh()
+      return
+    }
+    clearTimeout(answerTimer)
+    answerTimeoutMs = timeoutMs
+    answerTimer = setTimeout(() => waiting && fail(new NoAnswer('ANSWER_TIMEOUT')), timeoutMs).unref()
+  }
+
   function release(): void {
     isFree = false
     socket.resume()
@@ -115,7 +129,8 @@ export function openConnection(
   }
 
   function onClose(): void {
-    clearTimeout(timer)
+    clearTimeout(connecting)
+    clearTimeout(answerTimer)
     const error = trouble ?? new NoAnswer('CONNECTION_ENDED')
     if (!opened) onOpen(error)
     const failed = current
@@ -139,18 +154,17 @@ export function openConnection(
       // Given up in the last moment: then nothing of it may reach the server.
       if (current !== started) return
       parser.expect(request.method)
-      const { body, answerTimeoutMs } = request
+      const { body } = request
       if (Buffer.isBuffer(body)) socket.write(joined(head, body))
       else socket.write(head, 'latin1')
       if (body && 'stream' in body) started.body = sendBody(socket, body.stream, body.length, fail)
-      if (answerTimeoutMs > 0) timer = setTimeout(() => fail(new NoAnswer('ANSWER_TIMEOUT')), answerTimeoutMs)
+      if (request.answerTimeoutMs > 0) awaitAnswer(request.answerTimeoutMs)
     },
     destroy: () => void socket.destroy(),
   }
 
   socket.on(origin.isTls ? 'secureConnect' : 'connect', () => {
-    clearTimeout(timer)
-    timer = undefined
+    clearTimeout(connecting)
     opened = true
     onOpen(connection)
   })
