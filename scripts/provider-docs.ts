@@ -43,6 +43,9 @@ shows them all) stands for itself. \`require_claims\` denies everybody without o
 An e-mail address counts only when the provider says that it is verified. "Given back": what happens at the provider when
 a grant ends here; *account* means that giving one token back ends everything the user has granted to the client, so that
 it is only done when nobody else needs it.
+
+What is said of refresh tokens, revocation, PKCE and exchanges was held against copies of the sources in November 2026; what
+those do not say for sure is marked *not verified*, and the careful answer is assumed there.
 `
 
 function row(name: string, preset: Preset): string {
@@ -59,12 +62,13 @@ function row(name: string, preset: Preset): string {
   return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
 }
 
-function section(name: string, { setup, quirks, sources, keys }: Preset): string {
+function section(name: string, { setup, quirks, unverified, sources, keys }: Preset): string {
   const needed = Object.entries(keys).map(([key, { description, example, default: normally }]) => {
     return `\`${key}\`: ${description}, such as \`${example}\`${normally === undefined ? '' : ` (default \`${normally}\`)`}`
   })
   const links = Object.entries(sources).map(([what, url]) => `[${what.replaceAll('_', ' ')}](${url})`)
-  const lines = [`**Register**: ${setup}`, ...needed, ...quirks, `Sources: ${links.join(', ')}`]
+  const unsure = unverified.map((fact) => `**Not verified**: ${fact}`)
+  const lines = [`**Register**: ${setup}`, ...needed, ...quirks, ...unsure, `Sources: ${links.join(', ')}`]
   return `## ${name}\n\n${lines.map((line) => `- ${line}`).join('\n')}\n`
 }
 

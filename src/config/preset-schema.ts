@@ -34,6 +34,8 @@ export const PresetSchema = z
     setup: z.string().min(1),
     groups: z.string().min(1),
     quirks: z.array(z.string().min(1)).default([]),
+    /** What no source says for sure, one sentence each. */
+    unverified: z.array(z.string().min(1)).default([]),
     sources: SourcesSchema,
   })
   .superRefine((preset, context) => {

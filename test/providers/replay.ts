@@ -461,7 +461,7 @@ export const REPLAYS: Readonly<Record<string, Replay>> = {
       url: 'https://api.linear.app/oauth/revoke',
       method: 'POST',
       headers: BEARER,
-      form: { token: 'refresh-1', token_type_hint: 'refresh_token' },
+      form: {},
     },
   },
   notion: {
@@ -469,7 +469,7 @@ export const REPLAYS: Readonly<Record<string, Replay>> = {
     pkce: false,
     exchange: {
       url: 'https://api.notion.com/v1/oauth/token',
-      headers: { authorization: BASIC, 'notion-version': '2022-06-28' },
+      headers: { authorization: BASIC, 'notion-version': '2025-09-03' },
       json: EXCHANGE,
     },
     tokens: {
@@ -487,7 +487,7 @@ export const REPLAYS: Readonly<Record<string, Replay>> = {
     refresh: {
       request: {
         url: 'https://api.notion.com/v1/oauth/token',
-        headers: { authorization: BASIC, 'notion-version': '2022-06-28' },
+        headers: { authorization: BASIC, 'notion-version': '2025-09-03' },
         json: REFRESH,
       },
       answer: { access_token: 'access-2', token_type: 'bearer', refresh_token: 'refresh-2', bot_id: 'bot-1' },
