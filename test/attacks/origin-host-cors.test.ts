@@ -14,7 +14,7 @@ function token(): Promise<string> {
 }
 
 it.each(['https://inspector.example', 'http://localhost:6274', 'http://127.0.0.1:3000', undefined])(
-  'B257 the positive twin: Origin %s is served',
+  'B257 the positive twin: Origin %s is served (P-03)',
   async (origin) => {
     const answer = await callRoute(gateway.rig.one, await token(), origin === undefined ? {} : { origin })
     expect(answer.status).toBe(200)
@@ -97,7 +97,7 @@ describe('CORS', () => {
     }
   })
 
-  it('B262 a preflight needs no token, reaches nobody, and is kept for a bounded time', async () => {
+  it('B262 a preflight needs no token, reaches nobody, and is kept for a bounded time (P-03, P-04)', async () => {
     const headers = {
       origin: 'http://localhost:6274',
       'access-control-request-method': 'POST',

@@ -65,7 +65,7 @@ it.each<[string, string]>([
   ['B224', '/r1/mcp{'],
   ['B224', '*'],
   ['B224', 'r1/mcp'],
-])('%s %s is nothing, and reaches nobody', async (_, target) => {
+])('%s %s is nothing, and reaches nobody (P-29)', async (_, target) => {
   const [status] = await post(target)
   expect([400, 404]).toContain(status)
   expect(targets()).toEqual([])

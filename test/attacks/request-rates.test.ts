@@ -46,7 +46,7 @@ async function call(path: string, token: string, count: number) {
 }
 
 describe('requests a minute', () => {
-  it('of one user are limited over all clients and routes, with 429 as JSON and Retry-After; others go on (X-17, P-64)', async () => {
+  it('of one user are limited over all clients and routes, with 429 as JSON and Retry-After; others go on (X-17)', async () => {
     const [one, two] = [await registerClient(gateway.issuer), await registerClient(gateway.issuer)]
     const here = await one.obtain(`${gateway.issuer}/mcp`, ALICE)
     const there = await two.obtain(`${gateway.issuer}/other`, ALICE)

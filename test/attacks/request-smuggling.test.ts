@@ -43,7 +43,7 @@ it.each<[string, string]>([
   ['a NUL', 'X: a\0b\r\nContent-Length: 4\r\n'],
   ['a name with a space', 'Content Length: 4\r\n'],
   ['no name', ': x\r\nContent-Length: 4\r\n'],
-])('B230 %s is refused, and the connection ends', async (_, lines) => {
+])('B230 %s is refused, and the connection ends (P-15, P-31)', async (_, lines) => {
   const got = await framed(lines, `0\r\n\r\n${SMUGGLED}${await honest()}Content-Length: 0\r\n\r\n`)
   // Node's parser may answer the rest of the bytes once more before the connection ends.
   expect([[400], [400, 400]]).toContainEqual(got)

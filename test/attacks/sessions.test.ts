@@ -130,7 +130,7 @@ describe('a session of one user', () => {
     expect(await use(alice, session)).toMatchObject({ status: 200 })
   })
 
-  it('goes on after the token was refreshed (B244, P-42)', async () => {
+  it('goes on after the token was refreshed (B244, P-42, P-44)', async () => {
     const refreshed = await client.refresh(alice.refresh_token)
     expect(refreshed.status).toBe(200)
     expect(refreshed.access_token).not.toBe(alice.access_token)
@@ -148,7 +148,7 @@ describe('a session of one user', () => {
     expect(await use(alice, opened)).toMatchObject({ status: 200 })
   })
 
-  it('needs a token like every request: the id proves nothing (P-40)', async () => {
+  it('needs a token like every request: the id proves nothing (P-40, P-50, X-04)', async () => {
     const before = server.seen.length
     const answer = await fetch(route, { method: 'POST', headers: { ...LEGACY, 'mcp-session-id': session }, body: '{}' })
     expect(answer.status).toBe(401)
@@ -285,7 +285,7 @@ describe('a gateway that is killed right after a session was opened', () => {
 })
 
 describe('many users at once', () => {
-  it('who all count their requests from 0 get their own answers in their own sessions (B248)', async () => {
+  it('who all count their requests from 0 get their own answers in their own sessions (B248, P-68)', async () => {
     const own = await open(bob, `${session}-bob`)
     const calls = Array.from({ length: 100 }, (_, index) => {
       const mine = index % 2 === 0

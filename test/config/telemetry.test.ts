@@ -5,7 +5,7 @@ const telemetry = (members: string) => `${BASE}telemetry: { ${members} }\n`
 const ENDPOINT = 'otlp_endpoint: "http://127.0.0.1:4318"'
 
 describe('telemetry', () => {
-  it('is absent by default, so that nothing is traced (X-18)', () => {
+  it('is absent by default, so that nothing is traced (P-16)', () => {
     expect(configOf(BASE)).not.toHaveProperty('telemetry')
   })
 

@@ -28,7 +28,7 @@ it.each([
   '/dist/cli.js.map',
   '/favicon.ico',
   '/robots.txt',
-])('%s is nothing on the public listener (X-18, B229)', async (path) => {
+])('%s is nothing on the public listener (X-18, P-23, B229)', async (path) => {
   const answer = await ask(`${rig.issuer}${path}`)
   expect([answer.status, answer.json().error]).toEqual([404, 'not_found'])
   expect(answer.headers['www-authenticate']).toBeUndefined()

@@ -144,7 +144,7 @@ describe('with a token', () => {
     expect(rig.forwarded).toEqual([])
   })
 
-  it('answers other methods 405 only then, and says which there are (D-56)', async () => {
+  it('answers other methods 405 only then, and says which there are (D-56, P-74)', async () => {
     for (const method of ['PUT', 'PATCH', 'OPTIONS']) {
       const answer = await call(`Bearer ${token}`, { method })
       expect(answer.status).toBe(405)

@@ -108,7 +108,7 @@ describe('the official conformance suite, as a client of MCP servers', () => {
     expect(new Set(direct.map(({ scenario }) => scenario))).toContain('server-sse-polling')
   })
 
-  it('finds the same at our own server on the stateless wire, direct and through the gateway: it all works (2026-07-28)', {
+  it('finds the same at our own server on the stateless wire, direct and through the gateway: it all works (2026-07-28, P-80, P-91)', {
     timeout: RUN_MS,
   }, async () => {
     const { direct, through } = await compare(ownServer, '2026-07-28')

@@ -43,7 +43,7 @@ async function metric(name: string): Promise<Record<string, number>> {
   )
 }
 
-it('requests are counted by route and what became of them, refusals by their reason (X-18)', async () => {
+it('requests are counted by route and what became of them, refusals by their reason', async () => {
   const [mcp, other] = [`${gateway.issuer}/mcp`, `${gateway.issuer}/other`]
   for (let count = 0; count < 2; count += 1) expect((await callMcp(mcp, token)).status).toBe(200)
   expect((await callMcp(mcp, undefined)).status).toBe(401)

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
+import { text } from 'node:stream/consumers'
 import { promisify } from 'node:util'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { freePort } from '../fixtures/free-port.ts'
@@ -22,13 +23,14 @@ let server: PlainServer
 let provider: IdentityProvider
 /** What the MCP server got with the last request. */
 let received: IncomingHttpHeaders = {}
+let body = ''
 let status = 200
 
 beforeAll(async () => {
   provider = await startIdentityProvider()
-  server = await startPlainServer((request, response) => {
+  server = await startPlainServer(async (request, response) => {
     received = request.headers
-    request.resume()
+    body = await text(request)
     response.writeHead(status, { 'content-type': 'application/json' }).end('{}')
   })
   return async () => {
@@ -90,10 +92,12 @@ describe('with a collector', () => {
     await collector.close()
   })
 
-  it("a request is a span below the caller's, the call to the MCP server one below that, and the server gets its context (X-18, P-04)", async () => {
+  it("a request is a span below the caller's, the call to the MCP server one below that, and the server gets its context, in headers alone (P-16, P-92)", async () => {
     const { trace, id, header } = traceparent()
     const headers = { traceparent: header, tracestate: 'vendor=1,other=2', baggage: 'user=alice' }
-    expect((await mcp({ headers })).status).toBe(200)
+    const sent = `{ "jsonrpc":"2.0","id":1,"method":"ping", "params":{"_meta":{"traceparent":"${header}"}} }`
+    expect((await mcp({ headers, body: sent })).status).toBe(200)
+    expect(body).toBe(sent)
     const { served, called } = byKind(await collector.ofTrace(trace, 2))
     expect(served).toMatchObject({ name: 'POST /mcp', parent: id, status: 0 })
     expect(served?.attributes).toEqual({
@@ -211,9 +215,9 @@ describe('with a collector', () => {
     const headers = { traceparent: last.header, 'mcp-method': 'resources/read', 'mcp-name': `file:///${ARGUMENT}` }
     await callMcp(`${gateway.issuer}/mcp`, issued.access_token, { headers, body: toolCall('list_files') })
     await collector.ofTrace(last.trace, 2)
-    const text = Buffer.concat(collector.exports.map(({ bytes }) => bytes)).toString('latin1')
+    const exported = Buffer.concat(collector.exports.map(({ bytes }) => bytes)).toString('latin1')
     // Otherwise the search would prove nothing.
-    expect(text).toContain('list_files')
+    expect(exported).toContain('list_files')
     const secrets = [
       { name: 'access token', value: issued.access_token },
       { name: 'refresh token', value: issued.refresh_token },
@@ -222,8 +226,8 @@ describe('with a collector', () => {
       { name: 'argument', value: ARGUMENT },
       { name: "provider's client secret", value: provider.clientSecret },
     ]
-    expect(findSecrets(text, secrets)).toEqual([])
-    expect(text).not.toMatch(/alice|@example|mgh_/)
+    expect(findSecrets(exported, secrets)).toEqual([])
+    expect(exported).not.toMatch(/alice|@example|mgh_/)
   })
 })
 
@@ -242,7 +246,7 @@ describe('without a collector', () => {
     expect(seen.filter((name) => /otlp|opentelemetry\/(?!api\b)/.test(name))).toEqual([])
   })
 
-  it('trace context passes as it came, and nothing is added (P-04)', async () => {
+  it('trace context passes as it came, and nothing is added (P-16)', async () => {
     const gateway = await startGateway()
     const client = await registerClient(gateway.issuer)
     const { access_token } = await client.obtain(`${gateway.issuer}/mcp`)

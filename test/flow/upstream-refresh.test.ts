@@ -62,7 +62,7 @@ const call = (init?: RequestInit) => callMcp(resource, tokens.access_token, init
 const held = (signal: AbortSignal) => call({ signal, headers: { 'x-hold': 'yes' } })
 
 describe('an expired provider token', () => {
-  it('is refreshed once for 50 concurrent calls, and all of them are answered (C11)', async () => {
+  it('is refreshed once for 50 concurrent calls, and all of them are answered (C11, P-72)', async () => {
     expect((await call()).status).toBe(200)
     clock.advance(PROVIDER_TTL_MS)
     const answers = await Promise.all(Array.from({ length: CALLERS }, () => call()))

@@ -173,7 +173,7 @@ describe('headers towards the client', () => {
     })
   })
 
-  it('keeps answers out of caches unless the server decided (P-89)', () => {
+  it('keeps answers out of caches unless the server decided (P-88, P-89)', () => {
     expect(clientHeaders({ 'content-type': 'application/json' }, {})['cache-control']).toBe('no-store')
   })
 

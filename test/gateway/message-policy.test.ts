@@ -163,7 +163,7 @@ describe('headers that repeat the body (P-13, C6)', () => {
   const HEADERS = { 'mcp-protocol-version': '2026-07-28', 'mcp-method': 'tools/call', 'mcp-name': 'get_a' }
   const mismatch = { jsonrpc: '2.0', id: 'x', error: { code: -32020 } }
 
-  it('pass unchanged when they agree, as they are or in base64 (P-11)', async () => {
+  it('pass unchanged when they agree, as they are or in base64 (P-11, P-14)', async () => {
     expect((await rig.post('/tools', modern, { headers: HEADERS })).status).toBe(200)
     const encoded = { ...HEADERS, 'mcp-name': `=?base64?${btoa('get_a')}?=` }
     expect((await rig.post('/tools', modern, { headers: encoded })).status).toBe(200)
@@ -175,7 +175,7 @@ describe('headers that repeat the body (P-13, C6)', () => {
     { 'mcp-name': '=?base64?!?=' },
     { 'mcp-method': 'tools/list' },
     { 'mcp-protocol-version': '2099-01-01' },
-  ])('are refused with -32020 and the id of the request when they do not: %j', async (change) => {
+  ])('are refused with -32020 and the id of the request when they do not: %j (P-14, P-81)', async (change) => {
     const answer = await rig.post('/tools', modern, { headers: { ...HEADERS, ...change } })
     expect([answer.status, answer.json()]).toMatchObject([400, mismatch])
     expect(rig.reached).toEqual([])
