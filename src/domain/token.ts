@@ -5,7 +5,7 @@ import { Secret } from './secret.ts'
 const PREFIXES = { access: 'mgh_at_', code: 'mgh_ac_' } as const
 const REFRESH_PREFIX = 'mgh_rt_'
 const RANDOM_BYTES = 32
-const OPAQUE = /^[A-Za-z0-9_-]{43}$/
+const FORMS = { access: /^mgh_at_[A-Za-z0-9_-]{43}$/, code: /^mgh_ac_[A-Za-z0-9_-]{43}$/ } as const
 
 const GRANT_ID_BYTES = 16
 const GENERATION_BYTES = 4
@@ -19,8 +19,7 @@ export function mintToken(kind: keyof typeof PREFIXES): { readonly token: Secret
 
 /** Whether `token` has the form of that kind; a cheap test before any hashing or look-up. */
 export function looksLikeToken(kind: keyof typeof PREFIXES, token: string): boolean {
-  const prefix = PREFIXES[kind]
-  return token.length === prefix.length + 43 && token.startsWith(prefix) && OPAQUE.test(token.slice(prefix.length))
+  return FORMS[kind].test(token)
 }
 
 /** What is stored instead of a token: SHA-256, base64url. Enough for 256 random bits; never for passwords. */

@@ -82,8 +82,7 @@ export function createDelivery(
       visit.request.log.error({ route: route.path }, 'a header of this route cannot be filled for this user')
       return refuse(visit, 'not_injectable', UNFILLABLE)
     }
-    const exchange = exchangeOf(visit, judged, headers)
-    const outcome = await timed(exchange)
+    const outcome = await forward(visit, judged, headers)
     if (outcome.kind !== 'credential_refused') return settle(visit, outcome)
     if (route.credential.kind === 'user-pat') {
       await noteRefusedPat(gateway, route, access, visit.request).catch((error: unknown) =>
@@ -96,32 +95,7 @@ export function createDelivery(
     const newer = renewed && body !== 'stream' ? headersOf(visit, judged, renewed.value) : undefined
     if (!newer) return settle(visit, outcome)
     if (!(await stillOpen(visit, access))) return settle(visit, outcome, invalidToken(gateway, route))
-    settle(visit, await timed({ ...exchange, headers: newer }))
-  }
-
-  function exchangeOf({ request, reply, headers: own }: Visit, judged: Judged, headers: HeaderLines): Exchange {
-    const { access, grant } = judged.access
-    const { filter } = judged
-    const sentAt = performance.now()
-    return {
-      request: request.raw,
-      response: reply.raw,
-      upstream: judged.upstream,
-      query: passesQuery ? rawQuery(request.url) : '',
-      body: judged.body,
-      headers,
-      extraResponseHeaders: own,
-      owner: grant.id,
-      token: access.hash,
-      endsAt: access.expiresAt,
-      admit(answering, status, received) {
-        firstByte.observe((performance.now() - sentAt) / 1000)
-        return sessions.admit(answering, status, received)
-      },
-      keepAliveMs: route.keepAliveMs,
-      rewrite: bothRewrites(announced?.rewrite(grant), filter?.events),
-      filter,
-    }
+    settle(visit, await forward(visit, judged, newer))
   }
 
   /** Without those of a session that is none of this request's; undefined when a header of the route cannot be filled. */
@@ -140,14 +114,36 @@ export function createDelivery(
     return headers
   }
 
-  async function timed(exchange: Exchange): Promise<ForwardOutcome> {
-    open.inc()
+  async function forward(visit: Visit, judged: Judged, headers: HeaderLines): Promise<ForwardOutcome> {
+    const { access, grant } = judged.access
+    const { request, reply } = visit
+    const { filter, body, upstream } = judged
     const startedAt = performance.now()
+    const sinceStart = () => (performance.now() - startedAt) / 1000
+    open.inc()
     try {
-      return await forwarder.forward(exchange)
+      return await forwarder.forward({
+        request: request.raw,
+        response: reply.raw,
+        upstream,
+        query: passesQuery ? rawQuery(request.url) : '',
+        body,
+        headers,
+        extraResponseHeaders: visit.headers,
+        owner: grant.id,
+        token: access.hash,
+        endsAt: access.expiresAt,
+        admit(exchange, status, received) {
+          firstByte.observe(sinceStart())
+          return sessions.admit(exchange, status, received)
+        },
+        keepAliveMs: route.keepAliveMs,
+        rewrite: bothRewrites(announced?.rewrite(grant), filter?.events),
+        filter,
+      })
     } finally {
       open.dec()
-      seconds.observe((performance.now() - startedAt) / 1000)
+      seconds.observe(sinceStart())
     }
   }
 

@@ -7,8 +7,8 @@ import { connectTo, type Origin } from './socket.ts'
 
 /** One connection to an MCP server: one request at a time, and none before the last answer is complete. */
 export interface Connection {
-  /** Until when its server is likely to keep it open although nothing happens, ms of `performance.now()`. */
-  readonly idleUntil: number
+  /** For how long its server is likely to keep it open although nothing happens, in ms. */
+  readonly idleMs: number
   readonly isOpen: boolean
   /** Sends a request whose head has been written out with {@link framingOf} its body. */
   send(head: string, request: UpstreamRequest, handler: RequestHandler): void
@@ -24,10 +24,10 @@ export interface ConnectionKeeper {
 }
 
 /** Shorter than the idle limit of every common server. */
-const IDLE_MS = 4000
+const IDLE_MS = 3000
 const LONGEST_IDLE_MS = 10 * 60_000
 /** A connection is given up so much earlier than its server would, or a request could meet one that is being closed. */
-const IDLE_MARGIN_MS = 1000
+const IDLE_MARGIN_MS = 2000
 
 /** The request on a connection. */
 interface Current {
@@ -47,7 +47,6 @@ export function openConnection(
   let current: Current | undefined
   let isFree = false
   let idleMs = IDLE_MS
-  let idleUntil = 0
   let trouble: Error | undefined
   const connecting = setTimeout(() => fail(new NoAnswer('CONNECT_TIMEOUT')), connectTimeoutMs)
   let waiting = false
@@ -110,7 +109,6 @@ export function openConnection(
   function release(): void {
     isFree = false
     socket.resume()
-    idleUntil = performance.now() + idleMs
     keeper.onFree(connection)
   }
 
@@ -141,8 +139,8 @@ export function openConnection(
   }
 
   const connection: Connection = {
-    get idleUntil() {
-      return idleUntil
+    get idleMs() {
+      return idleMs
     },
     get isOpen() {
       return !socket.destroyed

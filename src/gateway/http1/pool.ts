@@ -13,7 +13,14 @@ export interface Pool {
 
 /** Free connections beyond this are closed; a burst leaves no more behind. */
 const MOST_FREE = 256
-const SWEEP_MS = 1000
+/** How exactly idle connections are timed. Reading a clock for each request would cost more than finding a connection. */
+const TICK_MS = 1000
+
+interface Free {
+  readonly connection: Connection
+  /** The tick at which it is given up. */
+  readonly until: number
+}
 
 /**
  * A pool without a limit on connections, because each open event stream occupies one; what may be open is limited
@@ -22,35 +29,36 @@ const SWEEP_MS = 1000
 export function createPool(url: URL, connectTimeoutMs: number): Pool {
   const origin = originOf(url)
   const all = new Set<Connection>()
-  const free: Connection[] = []
-  let sweeping: NodeJS.Timeout | undefined
+  let free: Free[] = []
+  let tick = 0
+  let ticking: NodeJS.Timeout | undefined
 
   const keeper = {
     onFree(connection: Connection) {
-      if (free.length >= MOST_FREE) return connection.destroy()
-      free.push(connection)
-      sweeping ??= setInterval(sweep, SWEEP_MS).unref()
+      if (free.length >= MOST_FREE || connection.idleMs === 0) return connection.destroy()
+      free.push({ connection, until: tick + Math.ceil(connection.idleMs / TICK_MS) })
+      ticking ??= setInterval(onTick, TICK_MS).unref()
     },
     onGone(connection: Connection) {
       all.delete(connection)
-      const index = free.indexOf(connection)
+      const index = free.findIndex((one) => one.connection === connection)
       if (index !== -1) free.splice(index, 1)
     },
   }
 
   function takeFree(): Connection | undefined {
-    const connection = free.pop()
-    if (!connection || (connection.isOpen && connection.idleUntil > performance.now())) return connection
-    connection.destroy()
-    return takeFree()
+    for (let last = free.pop(); last; last = free.pop()) if (last.connection.isOpen) return last.connection
+    return undefined
   }
 
-  function sweep(): void {
-    const now = performance.now()
-    for (const connection of [...free]) if (connection.idleUntil <= now) connection.destroy()
+  function onTick(): void {
+    tick += 1
+    const over = free.filter(({ until }) => until <= tick)
+    free = free.filter(({ until }) => until > tick)
+    for (const { connection } of over) connection.destroy()
     if (free.length > 0) return
-    clearInterval(sweeping)
-    sweeping = undefined
+    clearInterval(ticking)
+    ticking = undefined
   }
 
   return {
@@ -71,8 +79,8 @@ export function createPool(url: URL, connectTimeoutMs: number): Pool {
     },
     destroy() {
       for (const connection of all) connection.destroy()
-      clearInterval(sweeping)
-      sweeping = undefined
+      clearInterval(ticking)
+      ticking = undefined
     },
   }
 }
