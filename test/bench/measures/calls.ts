@@ -14,6 +14,9 @@ export const CALL_HEADERS = {
   'mcp-name': 'search',
 } as const
 
+/** How much longer than a round every target is called before the first one. */
+const WARM_UP = 2
+
 /** Measures of {@link measureCalls}: by number of connections, except added latency, which is that of one connection. */
 export const MEASURES = {
   /** Requests per second. */
@@ -37,9 +40,10 @@ export async function measureCalls(
   plan: { readonly connections: readonly number[]; readonly rounds: number; readonly seconds: number },
   readings: Readings,
 ): Promise<void> {
-  const call = (name: string, target: Target, connections: number) =>
-    callFor(plan.seconds, name, target, connections, generator)
-  for (const [name, target] of targets) await call(name, target, Math.max(...plan.connections))
+  const call = (name: string, target: Target, connections: number, seconds = plan.seconds) =>
+    callFor(seconds, name, target, connections, generator)
+  // Until the compilers have seen it all.
+  for (const [name, target] of targets) await call(name, target, Math.max(...plan.connections), plan.seconds * WARM_UP)
   const combinations = plan.connections.flatMap((connections) =>
     [...targets].map(([name, target]) => ({ name, target, connections })),
   )

@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import type { Target } from '../case.ts'
 import { headersOf, NoHeaders, openStream } from '../open-stream.ts'
 import { median, type Readings } from '../readings.ts'
@@ -25,18 +24,20 @@ export async function measureEvents(
   })
 }
 
-async function eventLatencies(target: Target, events: number): Promise<number[]> {
-  const socket = openStream(target, { 'x-events': String(events), connection: 'close' })
+function eventLatencies(target: Target, events: number): Promise<number[]> {
+  const socket = openStream(target, { 'x-events': String(events) })
   const latencies: number[] = []
-  socket.on('data', (data) => {
-    const now = process.hrtime.bigint()
-    for (const [, at = ''] of data.toString('latin1').matchAll(/"at":"(\d+)"/g)) {
-      latencies.push(Number(now - BigInt(at)) / 1000)
-    }
-  })
-  await once(socket, 'close')
-  if (latencies.length !== events) throw new Error(`${latencies.length} of ${events} events came through ${target.url}`)
-  return latencies
+  return new Promise<number[]>((resolve, reject) => {
+    socket.on('data', (data) => {
+      const now = process.hrtime.bigint()
+      for (const [, at = ''] of data.toString('latin1').matchAll(/"at":"(\d+)"/g)) {
+        latencies.push(Number(now - BigInt(at)) / 1000)
+      }
+      if (latencies.length === events) resolve(latencies)
+    })
+    socket.once('error', reject)
+    socket.once('close', () => reject(new Error(`${latencies.length} of ${events} events came through ${target.url}`)))
+  }).finally(() => socket.destroy())
 }
 
 /** In ms; infinite for a proxy that keeps them back, which is asked only once. */
