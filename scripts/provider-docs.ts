@@ -10,8 +10,8 @@ export function renderProviderDocs(): string {
     return preset ? [{ name, preset }] : []
   })
   return `${INTRODUCTION}
-| Preset | For | Needs | Scopes | Offline access | Groups | Refresh tokens | Given back |
-|---|---|---|---|---|---|---|---|
+| Preset | For | Needs | Scopes | Offline access | Groups | Refresh tokens | Given back | Registers clients |
+|---|---|---|---|---|---|---|---|---|
 ${presets.map(({ name, preset }) => row(name, preset)).join('\n')}
 
 ${presets.map(({ name, preset }) => section(name, preset)).join('\n')}`
@@ -42,11 +42,19 @@ shows them all) stands for itself. \`require_claims\` denies everybody without o
 
 An e-mail address counts only when the provider says that it is verified. "Given back": what happens at the provider when
 a grant ends here; *account* means that giving one token back ends everything the user has granted to the client, so that
-it is only done when nobody else needs it.
+it is only done when nobody else needs it. "Registers clients": whether \`mode: mirrored\` can work
+(docs/upstream-clients.md).
 
 What is said of refresh tokens, revocation, PKCE and exchanges was held against copies of the sources in November 2026; what
 those do not say for sure is marked *not verified*, and the careful answer is assumed there.
 `
+
+const REGISTRATION = {
+  none: 'no',
+  initial_access_token: 'with a token of its administrator',
+  setting: 'if it is switched on',
+  unknown: 'where its metadata name an endpoint',
+} as const
 
 function row(name: string, preset: Preset): string {
   const cells = [
@@ -58,6 +66,7 @@ function row(name: string, preset: Preset): string {
     preset.groups,
     refresh(preset),
     revocation(preset),
+    REGISTRATION[preset.registration],
   ]
   return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
 }

@@ -29,7 +29,7 @@ export const PresetSchema = z
     /** Parameters of an authorization request that this provider must never see. */
     refused_parameters: z.array(z.string()).default([]),
     /** Whether it registers clients that ask (RFC 7591), and whether that wants a token or a setting first. */
-    registration: z.enum(['none', 'open', 'initial_access_token', 'setting', 'unknown']).default('unknown'),
+    registration: z.enum(['none', 'initial_access_token', 'setting', 'unknown']).default('unknown'),
     /** For people: what to register there, how groups arrive, what is unusual. */
     setup: z.string().min(1),
     groups: z.string().min(1),

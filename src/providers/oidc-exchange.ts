@@ -186,7 +186,7 @@ function authenticate({ clientSecret, authentication }: OidcClient): ClientAuth 
 }
 
 /** How a secret is sent where nobody has said; without a list a provider takes Basic (RFC 8414 §2). */
-export function preferred(methods: readonly string[] = ['client_secret_basic']): ClientAuthentication {
+function preferred(methods: readonly string[] = ['client_secret_basic']): ClientAuthentication {
   return !methods.includes('client_secret_basic') && methods.includes('client_secret_post')
     ? 'client_secret_post'
     : 'client_secret_basic'

@@ -15,7 +15,7 @@ import { outcomeOfAuthorizationError } from './authorization-error.ts'
 import { createClientRegistration } from './client-registration.ts'
 import { checkIdToken } from './id-token.ts'
 import { readClaims, rereadClaims } from './oidc-claims.ts'
-import { createExchanges, type Exchange, type Exchanges, type OidcClient, preferred } from './oidc-exchange.ts'
+import { createExchanges, type Exchange, type Exchanges, type OidcClient } from './oidc-exchange.ts'
 import type { Claims } from './oidc-identity.ts'
 import { isAcceptable } from './oidc-metadata.ts'
 import type { Provider, SignInOutcome } from './provider.ts'
@@ -78,7 +78,9 @@ function registrationAt({ issuer, registration = {} }: OidcOptions, exchanges: E
       const endpoint = registration.endpoint ?? metadata.registration_endpoint
       if (!isAcceptable(new URL(issuer), endpoint))
         throw new ProviderTrouble('misconfigured', endpoint === undefined ? 'no_registration' : 'endpoint_refused')
-      return { endpoint, authentication: preferred(metadata.token_endpoint_auth_methods_supported) }
+      // Where both work, some register clients for this one alone.
+      const inBody = metadata.token_endpoint_auth_methods_supported?.includes('client_secret_post')
+      return { endpoint, authentication: inBody ? 'client_secret_post' : 'client_secret_basic' }
     },
     ...(registration.initialAccessToken ? { initialAccessToken: registration.initialAccessToken } : {}),
   })

@@ -75,6 +75,30 @@ describe('config/providers', () => {
 })
 
 describe('a provider with a preset', () => {
+  it('that registers no clients cannot mirror them, unless somebody says where; others can', () => {
+    const mirrored = 'upstream_clients: { mode: mirrored }'
+    const refused = problemOf(corp('preset: google', 'client_id: gatehouse', mirrored))
+    expect(refused).toMatchObject({
+      path: 'providers.corp.upstream_clients.mode',
+      fix: expect.stringMatching(/mapped/),
+    })
+    const elsewhere =
+      'upstream_clients: { mode: mirrored, registration_endpoint: "https://login.example.com/register" }'
+    for (const lines of [
+      ['preset: google', elsewhere],
+      ['preset: keycloak', 'base_url: https://login.example.com', 'realm: main', mirrored],
+      ['preset: generic-oidc', 'issuer: https://login.example.com', mirrored],
+    ])
+      expect(providerOf(...lines, 'client_id: gatehouse').upstreamClients.mode).toBe('mirrored')
+  })
+
+  it('of plain OAuth 2.0 has to say where clients are registered', () => {
+    const missing = problemOf(corp(...OAUTH2, 'upstream_clients: { mode: mirrored }'))
+    expect(missing.path).toBe('providers.corp.upstream_clients.registration_endpoint')
+    const at = 'upstream_clients: { mode: mirrored, registration_endpoint: "https://tracker.example.com/register" }'
+    expect(providerOf(...OAUTH2, at).registration).toEqual({ endpoint: 'https://tracker.example.com/register' })
+  })
+
   it('gets issuer, scopes and quirks from it (U-08)', () => {
     expect(providerOf(...ENTRA)).toMatchObject({
       type: 'oidc',
