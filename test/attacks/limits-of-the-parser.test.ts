@@ -1,10 +1,11 @@
 import { expect, it } from 'vitest'
 import { ask, rawAsk, statuses } from '../fixtures/http-exchange.ts'
+import { REDIRECT_URI } from '../fixtures/oauth-requests.ts'
 import { underAttack } from './oracles.ts'
 import { rawRequests } from './raw-requests.ts'
 
 const gateway = underAttack()
-const { honest, post, send } = rawRequests(gateway)
+const { honest, post, send, token } = rawRequests(gateway)
 
 /** Node's bound for a request line with all header lines. */
 const HEADER_BYTES = 16 * 1024
@@ -28,6 +29,22 @@ it('B272 header lines and addresses of nearly 16 KB pass; what is larger is 431 
     expect(JSON.parse(text.slice(text.indexOf('\r\n\r\n') + 4))).toBeTypeOf('object')
   }
   expect(gateway.rig.forwarded).toHaveLength(2)
+})
+
+it('C07 JSON that is nested as deep as it can be ends nothing: it is refused, or no business of ours', async () => {
+  const { rig } = gateway
+  for (const deep of [
+    '['.repeat(60_000),
+    `${'['.repeat(30_000)}${']'.repeat(30_000)}`,
+    `${'{"a":'.repeat(10_000)}1${'}'.repeat(10_000)}`,
+  ]) {
+    const nested = deep.endsWith(']') || deep.endsWith('}') ? `{"redirect_uris":["${REDIRECT_URI}"],"x":${deep}}` : deep
+    const headers = { 'content-type': 'application/json' }
+    const registered = await ask(`${rig.issuer}/register`, { method: 'POST', headers, body: nested })
+    expect([201, 400]).toContain(registered.status)
+    const answer = await ask(rig.one, { body: deep, headers: { ...headers, authorization: `Bearer ${await token()}` } })
+    expect(answer.status).toBe(200)
+  }
 })
 
 /** Just below the bound; what a regular expression that goes back over its input would need ages for. */

@@ -218,7 +218,7 @@ describe('statuses and errors of the server', () => {
     expect([got.status, got.body.length, linesOf(got, 'content-type')]).toEqual([status, 0, []])
   })
 
-  it('a refused GET stays the server’s own 405, with its words (P-21, P-46)', async () => {
+  it('a refused GET stays the server’s own 405, with its words (P-21, P-46, B256)', async () => {
     const body = '{"jsonrpc":"2.0","error":{"code":-32000,"message":"Method not allowed."},"id":null}'
     answer = (_, response) => response.writeHead(405, { ...JSON_TYPE, allow: 'POST' }).end(body)
     for (const method of ['GET', 'DELETE']) {
