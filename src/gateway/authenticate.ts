@@ -7,6 +7,7 @@ import { hashToken, looksLikeToken } from '../domain/token.ts'
 import { circumstances } from '../http/circumstances.ts'
 import type { RouteRefusal } from '../http/error-reply.ts'
 import { rawQuery } from '../http/query.ts'
+import { isStillKnown } from '../providers/provider.ts'
 import { CannotOpen, openIdentity, openPat, openTokens } from '../vault.ts'
 import type { OpenAccess } from './access-cache.ts'
 import type { Gateway } from './gateway.ts'
@@ -116,7 +117,7 @@ async function openFound(
     return undefined
   }
   const identity = await openIdentity(gateway.vault, grant)
-  if (!decide(route, identity).allowed) return undefined
+  if (!decide(route, identity).allowed || !isStillKnown(gateway.providers, identity)) return undefined
   if (route.credential.kind === 'user-pat') {
     if (!credential || credential.id !== grant.sharedCredentialId) return undefined
     if (credential.state !== 'live')

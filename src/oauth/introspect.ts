@@ -2,7 +2,6 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Client } from '../domain/client.ts'
 import { oauthFailure } from '../domain/errors.ts'
 import { type Grant, refreshDeadline } from '../domain/grant.ts'
-import { decide } from '../domain/policy.ts'
 import { single } from '../domain/request-parameters.ts'
 import { hashToken, looksLikeToken, verifyRefreshToken } from '../domain/token.ts'
 import { replyOAuthError } from '../http/error-reply.ts'
@@ -10,6 +9,7 @@ import { openIdentity } from '../vault.ts'
 import type { AuthorizationServer } from './authorization-server.ts'
 import { authenticateClient } from './client.ts'
 import { findHolding } from './held-credential.ts'
+import { isAllowed } from './is-allowed.ts'
 import { readForm } from './token.ts'
 
 const SECRET_NEEDED = oauthFailure('invalid_client', 'introspection is for clients that can prove themselves')
@@ -78,7 +78,7 @@ async function openSubject(
   if (!route || grant.clientId !== client.clientId || grant.status !== 'active' || grant.expiresAt <= server.now())
     return undefined
   const identity = await openIdentity(server.vault, grant)
-  if (!decide(route, identity).allowed || !(await findHolding(server, route, grant))) return undefined
+  if (!isAllowed(server, route, identity) || !(await findHolding(server, route, grant))) return undefined
   return {
     active: true,
     client_id: grant.clientId,

@@ -2,7 +2,6 @@ import { auditedClient, auditedUpstreamClient, auditedUser } from '../audit.ts'
 import { tokenProviderOf } from '../domain/credential.ts'
 import { type OAuthFailure, oauthFailure } from '../domain/errors.ts'
 import { refreshDeadline } from '../domain/grant.ts'
-import { decide } from '../domain/policy.ts'
 import { single } from '../domain/request-parameters.ts'
 import { fail, ok, type Result } from '../domain/result.ts'
 import { narrowScopes } from '../domain/scope.ts'
@@ -11,6 +10,7 @@ import { openIdentity } from '../vault.ts'
 import type { AuthorizationServer } from './authorization-server.ts'
 import { endGrant } from './end-grant.ts'
 import { findHolding } from './held-credential.ts'
+import { isAllowed } from './is-allowed.ts'
 import { accessFor, checkResource } from './issue-access.ts'
 import type { IssuedTokens, TokenRequest } from './token.ts'
 
@@ -35,7 +35,7 @@ export async function refreshTokenGrant(
   if (now >= refreshDeadline(grant, server.lifetimes.refreshIdleTtlMs)) return fail(INVALID)
   const route = server.routes.find((candidate) => candidate.path === grant.routePath)
   const identity = await openIdentity(server.vault, grant)
-  const holding = route && decide(route, identity).allowed && (await findHolding(server, route, grant))
+  const holding = route && isAllowed(server, route, identity) && (await findHolding(server, route, grant))
   if (!route || !holding) return fail(INVALID)
   const target = checkResource(server, request.parameters, grant)
   if (target) return fail(target)

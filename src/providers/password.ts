@@ -28,6 +28,7 @@ export function createPasswordProvider({ name, users }: PasswordOptions): Provid
   return {
     name,
     entry: 'form',
+    knows: (subject) => hashes.has(subject),
 
     async begin(state, callbackUrl) {
       const location = new URL(callbackUrl)

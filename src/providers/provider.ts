@@ -110,6 +110,8 @@ export interface Provider {
   finish(back: SignInReturn): Promise<SignInOutcome>
   /** Absent where the provider has no refresh tokens. */
   refresh?(refreshToken: Secret): Promise<RefreshOutcome>
+  /** Whether a user is still there; absent where only a sign-in or a refresh could tell. */
+  knows?(subject: string): boolean
   /** Whether it lets only users in whose claims have certain values. */
   readonly requiresClaims?: boolean
   /** What is known about its refresh tokens: whether they rotate, and for how long an exchanged one still works. */
@@ -133,4 +135,12 @@ export interface Provider {
   as?(client: UpstreamClient): Provider
   /** Absent where no clients are to be registered. */
   readonly registration?: ClientRegistration
+}
+
+/** Whether nothing says that the user of a former sign-in is gone from its provider. */
+export function isStillKnown(
+  providers: ReadonlyMap<string, Provider>,
+  { provider, subject }: Pick<Identity, 'provider' | 'subject'>,
+): boolean {
+  return providers.get(provider)?.knows?.(subject) ?? true
 }
