@@ -38,7 +38,10 @@ export const interactions = sqliteTable(
     sealed: text('sealed').notNull(),
     expiresAt: integer('expires_at').notNull(),
   },
-  (table) => [index('interactions_expires_at').on(table.expiresAt)],
+  (table) => [
+    index('interactions_expires_at').on(table.expiresAt),
+    index('interactions_version_expires_at').on(table.version, table.expiresAt),
+  ],
 )
 
 /** Grants; everything below hangs on one and goes with it. */

@@ -117,7 +117,7 @@ describe('a gateway that is closed', () => {
 })
 
 describe('a token that the MCP server refuses although it should still live', () => {
-  it('is refreshed once, and the call is answered as if nothing had happened (S-09)', async () => {
+  it('is refreshed once, and the call is answered as if nothing had happened (S-09, C18)', async () => {
     expect((await call()).status).toBe(200)
     refused.add(credentials[0])
     clock.advance(60_000)
@@ -127,7 +127,7 @@ describe('a token that the MCP server refuses although it should still live', ()
     expect(credentials).toHaveLength(3)
   })
 
-  it('is 502 when it has only just been issued, without a refresh and never 401 (S-09, S-11)', async () => {
+  it('is 502 when it has only just been issued, without a refresh and never 401 (S-09, S-11, C19)', async () => {
     expect((await call()).status).toBe(200)
     refused.add(credentials[0])
     const answer = await call()
