@@ -52,7 +52,7 @@ export async function afterSignIn(
     })
   }
   if (interaction.rememberedFor !== undefined && interaction.rememberedFor !== ownerOf(identity)) {
-    const key = consentKey(asked, client, route)
+    const key = consentKey(server, asked, client, route)
     if (key) server.rememberedConsent?.forget(reply, key)
     return answerWithError(server, request, reply, asked, OTHER_USER)
   }

@@ -65,7 +65,7 @@ function recallConsent(
   client: Client,
 ) {
   const route = server.routes.find((candidate) => candidate.path === asked.routePaths[0])
-  const key = route && consentKey(asked, client, route)
+  const key = route && consentKey(server, asked, client, route)
   // A client that wants the user to be asked gets its way (OpenID Connect Core §3.1.2.1).
   const rememberedFor = key && !asked.forceConsent ? server.rememberedConsent?.recall(request, key) : undefined
   return route && rememberedFor !== undefined ? { route, rememberedFor } : undefined

@@ -86,7 +86,7 @@ export async function issueCode(
     scopes: scopes.value,
     ...auditedUpstreamClient(signedInAt.provider, signedInAt.upstreamClient),
   })
-  const key = consentKey(asked, client, route)
+  const key = consentKey(server, asked, client, route)
   if (key && !remembered) server.rememberedConsent?.remember(request, reply, key, ownerOf(identity))
   return answerWithCode(server, request, reply, asked, client, code)
 }

@@ -49,6 +49,6 @@ export async function knownAs(
 }
 
 /** Where the user signs in, and then, if it is another one, whose token the MCP server gets. */
-function providersOf({ signIn, credential }: SignInRoute): string[] {
+export function providersOf({ signIn, credential }: SignInRoute): string[] {
   return [...new Set([signIn, tokenProviderOf(credential) ?? signIn])]
 }

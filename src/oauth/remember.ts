@@ -6,13 +6,21 @@ import { describeRedirectUri } from '../domain/redirect-uri.ts'
 import type { SignInRoute } from '../domain/route.ts'
 import { grantScopes } from '../domain/scope.ts'
 import { hashToken } from '../domain/token.ts'
+import { factsOf } from '../domain/upstream-client.ts'
 import type { ConsentKey } from '../http/remembered-consent.ts'
+import type { AuthorizationServer } from './authorization-server.ts'
+import { providersOf } from './offered-routes.ts'
 
 /**
  * The question that a consent answers, or undefined where it must be asked every time: for clients that live on loopback
  * or a private scheme, since any program on the computer could be behind them, and for requests that leave the server open.
  */
-export function consentKey(asked: AuthorizationRequest, client: Client, route: SignInRoute): ConsentKey | undefined {
+export function consentKey(
+  { upstreamClients }: Pick<AuthorizationServer, 'upstreamClients'>,
+  asked: AuthorizationRequest,
+  client: Client,
+  route: SignInRoute,
+): ConsentKey | undefined {
   const isWeb = [asked.redirectUri, ...client.redirectUris].every((uri) => describeRedirectUri(uri).kind === 'https')
   const scopes = grantScopes(asked.scope, route.scopes, route.defaultScopes)
   if (!isWeb || !scopes.ok || asked.routePaths.length !== 1) return undefined
@@ -33,6 +41,7 @@ export function consentKey(asked: AuthorizationRequest, client: Client, route: S
         origin,
         route.signIn,
         whatIsGiven(route),
+        providersOf(route).map((provider) => upstreamClients.markOf(provider, factsOf(client, asked.redirectUri))),
       ]),
     ),
   }

@@ -32,6 +32,8 @@ export type Chosen =
 export interface UpstreamClients {
   /** Whether the operator lets such an MCP client sign in there. */
   admits(provider: string, facts: ClientFacts): boolean
+  /** What two choices have in common that are the same for whoever is asked: mode and, where the operator says it, the id. */
+  markOf(provider: string, facts: ClientFacts): string
   /** What choosing would lead to; asks no provider, so that it can be told before consent. Undefined where there are none. */
   foresee(provider: string, facts: ClientFacts): Promise<ForeseenClient | undefined>
   /** The client to begin a sign-in as; only after consent, because it may have to be registered. */
@@ -68,6 +70,13 @@ export function createUpstreamClients(
     admits(name, facts) {
       const { shared, rules } = known(name)
       return rules.mode !== 'mapped' || shared === undefined || chooseClient(rules, facts, shared) !== undefined
+    },
+
+    markOf(name, facts) {
+      const { shared, rules } = known(name)
+      if (rules.mode === 'mirrored' || !shared) return rules.mode
+      const client = rules.mode === 'mapped' ? chooseClient(rules, facts, shared) : shared
+      return JSON.stringify([client?.kind, client?.clientId, client?.name])
     },
 
     async foresee(name, facts) {

@@ -6,6 +6,7 @@ import {
   authorizeUrl,
   callRoute,
   type KnownClient,
+  obtainCode,
   obtainTokens,
   REDIRECT_URI,
   refresh,
@@ -180,6 +181,26 @@ describe('a rule that has changed', () => {
     const end = await browser.get(back.url)
     expect(end.url.searchParams.get('error')).toBe('temporarily_unavailable')
     expect(issuedAt()).toEqual([])
+  })
+})
+
+describe('a remembered approval', () => {
+  const WEB = 'https://app.example/callback'
+  const remember = { consent: { remember: '1h' } }
+
+  it('is asked for again when another client of ours is named, and not when nothing has changed (A-38)', async () => {
+    const mapped = (...rules: object[]) => ({ upstream_clients: { ...MAPPED, rules } })
+    const own = rule({ client_name: 'Web *' }, 'web-at-corp', 'Web at Corp')
+    await rig.restart(mapped(own), remember)
+    const web = await register(rig.issuer, { client_name: 'Web App', redirect_uris: [WEB] })
+    const { browser } = await obtainCode(rig.issuer, web)
+    await rig.restart(mapped(rule({ client_id: 'somebody' }, 'claude-at-corp', 'Other'), own), remember)
+    expect((await browser.get(authorizeUrl(rig.issuer, web))).stopped).toBe(true)
+    await rig.restart(
+      mapped({ ...own, client_id: 'claude-at-corp', client_secret: SECRETS['claude-at-corp'] }),
+      remember,
+    )
+    expect((await browser.get(authorizeUrl(rig.issuer, web))).form().choices('decision')).toEqual(['deny', 'approve'])
   })
 })
 
