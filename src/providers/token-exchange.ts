@@ -14,8 +14,10 @@ import { isPassingCode, type Members, readLifeSeconds } from './token-answer.ts'
 const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
 /** RFC 7523 §2.1. */
 const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
-/** What providers answer when the token that was offered is not good. RFC 8693 §2.2.2 wants invalid_request, which says
- * more often that the question was wrong; it counts as that. */
+/**
+ * What providers answer when the token that was offered is not good. RFC 8693 §2.2.2 wants invalid_request for that, but the
+ * code says more often that the question was wrong, and so it is taken.
+ */
 const SUBJECT_CODES = ['invalid_grant', 'invalid_token']
 /** OpenID Connect Core §3.1.2.6; Entra answers some of them to an exchange, also as `suberror` of invalid_grant. */
 const INTERACTION_CODES = ['interaction_required', 'consent_required', 'login_required', 'account_selection_required']
