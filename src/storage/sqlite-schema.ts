@@ -26,7 +26,10 @@ export const clients = sqliteTable(
     /** Not part of the client: only what is collected depends on it. */
     lastUsedAt: integer('last_used_at'),
   },
-  (table) => [index('clients_created_at').on(table.createdAt)],
+  (table) => [
+    index('clients_created_at').on(table.createdAt),
+    index('clients_last_use').on(sql`coalesce(${table.lastUsedAt}, ${table.createdAt})`),
+  ],
 )
 
 /** Authorizations on their way through a browser, sealed. */

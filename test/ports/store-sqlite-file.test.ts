@@ -196,7 +196,7 @@ describe('migrations of SQLite', () => {
         ...unique.map((column) => ({ name: column.uniqueName, unique: 1, partial: 0, columns: column.name })),
       ]
       const list = database.prepare(
-        `SELECT name, "unique", partial, (SELECT group_concat(name) FROM pragma_index_info(list.name)) AS columns
+        `SELECT name, "unique", partial, (SELECT group_concat(coalesce(name, '?')) FROM pragma_index_info(list.name)) AS columns
          FROM pragma_index_list('${table.name}') AS list WHERE origin <> 'pk' ORDER BY name`,
       )
       expect(list.all(), table.name).toEqual(all.toSorted((a, b) => ((a.name ?? '') < (b.name ?? '') ? -1 : 1)))

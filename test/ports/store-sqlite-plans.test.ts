@@ -1,5 +1,9 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { openSqliteStore } from '../../src/storage/sqlite.ts'
 import { startTestGateway, type TestGateway } from '../fixtures/gateway.ts'
 import { callMcp } from '../fixtures/mcp-call.ts'
 import { registerClient } from '../fixtures/oauth-client.ts'
@@ -10,6 +14,7 @@ const TABLE = /\b(?:from|update|into|join) "?(\w+)"?/gi
 const prepared = new Set<string>()
 let gateway: TestGateway
 let server: PlainServer
+const directory = mkdtempSync(join(tmpdir(), 'gatehouse-plans-'))
 
 beforeAll(async () => {
   const spy = vi.spyOn(Database.prototype, 'prepare').mockImplementation(function (
@@ -24,6 +29,7 @@ beforeAll(async () => {
     response.writeHead(200, { 'content-type': 'application/json', 'mcp-session-id': 'a-session' }).end('{}')
   })
   gateway = await startTestGateway({
+    database: `sqlite:${join(directory, 'gatehouse.db')}`,
     providers: await passwordProviders(),
     routes: { '/mcp': { upstream: server.url, sign_in: 'home' } },
   })
@@ -38,17 +44,21 @@ beforeAll(async () => {
   await callMcp(resource, second.access_token, { method: 'DELETE', headers })
   const body = new URLSearchParams({ token: second.refresh_token, client_id: client.clientId })
   await fetch(`${gateway.issuer}/revoke`, { method: 'POST', body })
+  await gateway.close()
+  const store = await openSqliteStore({ file: join(directory, 'gatehouse.db') })
+  await store.deleteExpired(Date.now(), 200, { clients: Date.now(), sharedCredentials: Date.now() })
+  await store.close()
   spy.mockRestore()
 })
 afterAll(async () => {
-  await gateway.close()
   await server.close()
+  rmSync(directory, { recursive: true })
 })
 
 const original = Database.prototype.prepare
 
-it('whatever is looked up while people sign in and call is found by an index, however much there is (C71)', () => {
-  const database = new Database(gateway.databaseFile, { readonly: true })
+it('whatever is looked up while people sign in and call, and whatever has ended, is found by an index, however much there is (C47, C71)', () => {
+  const database = new Database(join(directory, 'gatehouse.db'), { readonly: true })
   const plans = [...prepared]
     .filter(
       (sql) =>
