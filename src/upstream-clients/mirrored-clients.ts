@@ -1,4 +1,5 @@
 import { type Audit, auditedUpstreamClient } from '../audit.ts'
+import { Secret } from '../domain/secret.ts'
 import { type ClientFacts, issuedTo, type UpstreamClient } from '../domain/upstream-client.ts'
 import {
   asUpstreamClient,
@@ -57,7 +58,7 @@ export interface MirroredTools {
   readonly now: () => number
 }
 
-/** So often it is noted that one is in use. */
+/** So often it is noted that one is in use, and asked whether the provider still knows it. */
 const USE_NOTED_MS = 5 * 60_000
 /** A client that nobody has signed in with yet may be on its way to its first grant. */
 const LOST_AFTER_MS = 60 * 60_000
@@ -96,13 +97,16 @@ export function createMirroredClients(tools: MirroredTools): MirroredClients {
     const { name } = place.provider
     const found = await findHeld(name, facts.clientId)
     const usable = usableRegistration(found?.registrations ?? [], redirectUriOf(place.provider), now())
-    if (found && usable) {
-      if (now() - found.row.usedAt >= USE_NOTED_MS) await store.noteUpstreamClientUse(name, facts.clientId, now())
+    const isIdle = found !== undefined && now() - found.row.usedAt >= USE_NOTED_MS
+    const lost = usable && isIdle && (await isLost(place.provider, usable)) ? usable : undefined
+    if (found && usable && !lost) {
+      if (isIdle) await store.noteUpstreamClientUse(name, facts.clientId, now())
       return { outcome: 'ready', client: asUpstreamClient(usable) }
     }
     const fresh = await register(place, facts)
     if ('outcome' in fresh) return fresh
-    const { kept, dropped } = renewed(found?.registrations ?? [], fresh, now())
+    const former = (found?.registrations ?? []).filter((one) => one !== lost)
+    const { kept, dropped } = renewed(former, fresh, now())
     const put = await store.putUpstreamClient(
       {
         provider: name,
@@ -118,6 +122,7 @@ export function createMirroredClients(tools: MirroredTools): MirroredClients {
       if (put.outcome === 'lost' && again) return obtain(place, facts, false)
       return { outcome: 'unavailable', reason: put.outcome === 'full' ? 'too_many_clients' : 'overtaken' }
     }
+    if (lost) note('upstream_client_forgotten', name, facts.clientId, lost)
     note('upstream_client_registered', name, facts.clientId, fresh)
     void takeBack(place.provider, dropped)
     if (put.evicted) void endRow(put.evicted)
@@ -135,6 +140,12 @@ export function createMirroredClients(tools: MirroredTools): MirroredClients {
     const { outcome, reason } = registered
     tools.warn({ provider: provider.name, clientId: facts.clientId, reason }, `client not registered: ${outcome}`)
     return { outcome: 'unavailable', reason }
+  }
+
+  /** One that was deleted there would meet users with an error page of the provider, and nobody would hear of it here. */
+  async function isLost(provider: Provider, registration: UpstreamRegistration): Promise<boolean> {
+    const asked = await provider.as?.(asUpstreamClient(registration)).refresh?.(NO_TOKEN)
+    return asked?.outcome === 'misconfigured' && asked.reason === 'invalid_client'
   }
 
   async function takeBack(
@@ -220,4 +231,6 @@ export function createMirroredClients(tools: MirroredTools): MirroredClients {
 
 type UpstreamClientEvent = 'upstream_client_registered' | 'upstream_client_removed' | 'upstream_client_forgotten'
 
+/** Whom the provider knows, it tells that this is no token; whom it does not know, it tells that first. */
+const NO_TOKEN = new Secret('none')
 const NOWHERE = { outcome: 'misconfigured', reason: 'no_registration' } as const

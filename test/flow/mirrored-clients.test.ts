@@ -203,6 +203,20 @@ describe('a client that the provider has lost', () => {
     expect(registrations()).toHaveLength(2)
   })
 
+  it('is found to be gone before the next sign-in, so that no user is sent to an error page there', async () => {
+    await start()
+    await obtainTokens(rig.issuer, INSPECTOR)
+    clock.advance(6 * 60_000)
+    expect((await authorize(INSPECTOR)).has('code')).toBe(true)
+    expect(registrations()).toHaveLength(1)
+    await rig.provider.forget(String(registrations()[0]?.clientId))
+    clock.advance(6 * 60_000)
+    expect((await authorize(INSPECTOR)).has('code')).toBe(true)
+    expect(registrations()).toHaveLength(2)
+    expect(rig.audited('upstream_client_forgotten')).toHaveLength(1)
+    expect(rows()).toHaveLength(1)
+  })
+
   it('while a user is signing in there fails that sign-in alone', async () => {
     await start()
     const stopAt = [`${rig.issuer}/callback/corp`]
