@@ -63,8 +63,9 @@ export function connectPageEndpoint(server: AuthorizationServer) {
 }
 
 /**
- * `POST /connect`: a token to try, `decision=keep` for the one that was just tried, `decision=reuse` for the one that is
- * kept, or `decision=deny`.
+ * `POST /connect`: a token (`pat`), which is kept when it works, or with `decision=connect`, as our page sends it, after the
+ * user has seen whose it is; `decision=keep` for the one that was just tried, `decision=reuse` for the one that is kept, or
+ * `decision=deny`.
  */
 export function connectEndpoint(server: AuthorizationServer) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
@@ -84,7 +85,8 @@ export function connectEndpoint(server: AuthorizationServer) {
         ? showConnect(server, reply, visit)
         : keep(server, request, reply, visit, parsePat(tried))
     }
-    return tryToken(server, request, reply, visit, single(form, 'pat')?.trim() ?? '')
+    const text = single(form, 'pat')?.trim() ?? ''
+    return tryToken(server, request, reply, visit, text, { showsFirst: decision === 'connect' })
   }
 }
 
@@ -119,6 +121,7 @@ async function tryToken(
   reply: FastifyReply,
   visit: Visit,
   text: string,
+  { showsFirst }: { readonly showsFirst: boolean },
 ): Promise<FastifyReply> {
   const { held, rule, route } = visit
   if (!isPersonalAccessToken(text)) return showConnect(server, reply, visit, 'not_a_token')
@@ -139,7 +142,7 @@ async function tryToken(
   const { outcome: __, ...told } = probed
   const pat: PersonalAccessToken = { token, savedAt: server.now(), ...told }
   // Where nobody tells whose it is, there is nothing to look at first.
-  if (pat.account === undefined) return keep(server, request, reply, next, pat)
+  if (!showsFirst || pat.account === undefined) return keep(server, request, reply, next, pat)
   const shown = await advanceInteraction(server, counted, { ...counted.interaction, tried: serializePat(pat) })
   return shown ? showConnect(server, reply, { ...next, held: shown }) : showProblem(request, reply, 400, ENDED)
 }

@@ -188,6 +188,15 @@ describe('a route where every user brings their own token (U-15, S-11, B194)', (
     expect((await browser.submit(formWith(right, 'keep'), { decision: 'keep' })).status).toBe(400)
   })
 
+  it('takes a token that comes without a decision as the one to keep, tried like any other', async () => {
+    const client = await register(gateway.issuer)
+    const { browser, page, verifier } = await reachConnect(client, 'alice')
+    const refused = await browser.submit(formWith(page, 'pat'), { pat: 'ghp_unknown_0123456789' })
+    expect(refused.status).toBe(400)
+    const end = await browser.submit(formWith(refused, 'pat'), { pat: 'ghp_alice_0123456789abcdef' })
+    expect(await saw(await finish(client, verifier, end))).toBe('ghp_alice_0123456789abcdef')
+  })
+
   it.each([
     ['one that the API does not know', 'ghp_unknown_0123456789', /mistyped/],
     ['one that may not do this', 'ghp_forbidden_0123456789', /not allowed/],
