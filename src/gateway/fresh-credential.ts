@@ -5,13 +5,13 @@ import type { Grant } from '../domain/grant.ts'
 import { graceLeft } from '../domain/refresh-intent.ts'
 import type { Route } from '../domain/route.ts'
 import type { CredentialPurpose, CredentialRow } from '../storage/store.ts'
-import { openTokens } from '../vault.ts'
+import { CannotOpen, openTokens } from '../vault.ts'
 import type { OpenAccess } from './access-cache.ts'
 import { createDurableWrites } from './durable-writes.ts'
 import type { Gateway } from './gateway.ts'
 import { createRefreshFlights, type FreshToken } from './refresh-flights.ts'
 import { createRefreshPace } from './refresh-pace.ts'
-import type { ProviderOf, RefreshTask } from './refresh-turn.ts'
+import { type ProviderOf, type RefreshTask, revokeFor } from './refresh-turn.ts'
 
 /** Keeps provider tokens alive: one refresh at a time for each credential, whoever asks and whoever leaves meanwhile. */
 export interface FreshCredentials {
@@ -86,8 +86,13 @@ export function createFreshCredentials(
       const provider = providerOf(grant, 'sign-in')
       if (row?.state !== 'live' || !provider?.refresh) return 'kept'
       const owner = { id: row.id, grantId: grant.id, routePath: grant.routePath, provider: provider.name }
-      const { obtainedAt } = await openTokens(gateway.vault, owner, row.sealed)
-      if (gateway.now() - obtainedAt < CHECKED_YOUNG_MS) return 'kept'
+      const held = await openTokens(gateway.vault, owner, row.sealed).catch(orUnreadable)
+      if (!held) {
+        // Sealed with a key that was taken out: nobody could ever be asked about this user again.
+        await revokeFor(gateway, grant, 'sign_in_unreadable')
+        return 'ended'
+      }
+      if (gateway.now() - held.obtainedAt < CHECKED_YOUNG_MS) return 'kept'
       const { outcome } = await patiently(refresh(taskOf(grant, 'sign-in', row)))
       return outcome === 'ended' ? outcome : 'kept'
     },
@@ -107,4 +112,8 @@ export function createFreshCredentials(
 
 function taskOf(grant: Grant, purpose: CredentialPurpose, { id, version }: CredentialRow): RefreshTask {
   return { grant, purpose, credentialId: id, seenVersion: version, refused: false }
+}
+
+function orUnreadable(error: unknown): undefined {
+  if (!(error instanceof CannotOpen)) throw error
 }

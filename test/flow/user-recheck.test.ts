@@ -1,3 +1,4 @@
+import Database from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { TestGateway } from '../fixtures/gateway.ts'
 import { startTestGateway } from '../fixtures/gateway.ts'
@@ -172,6 +173,18 @@ describe.each([
     expect(revocations()).toEqual(['invalid_grant'])
     expect((await callMcp(url(path), (await signIn(path)).access_token)).status).toBe(200)
   })
+})
+
+it('a user whose sign-in cannot be read any more signs in again (X-20)', async () => {
+  const [first, other] = [await signIn('/none'), await signIn('/none', bob)]
+  const database = new Database(gateway.databaseFile)
+  const rows = database.prepare("SELECT id, sealed FROM credentials WHERE purpose = 'sign-in' ORDER BY rowid").all()
+  const [hers, his] = rows as { readonly id: string; readonly sealed: string }[]
+  database.prepare('UPDATE credentials SET sealed = ? WHERE id = ?').run(his?.sealed, hers?.id)
+  database.close()
+  expect(await refreshLater(first)).toMatchObject({ status: 400, error: 'invalid_grant' })
+  expect(revocations()).toEqual(['sign_in_unreadable'])
+  expect((await client.refresh(other.refresh_token)).status).toBe(200)
 })
 
 it('nobody is asked about who may use a route like everybody else', async () => {
