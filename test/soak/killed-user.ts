@@ -14,8 +14,10 @@ export class Lost extends Error {
 export interface KilledUser {
   /** Calls the MCP server with the newest token that was received. */
   call(): Promise<void>
-  /** Refreshes with the newest refresh token that was received, as often as its answer is lost. */
+  /** Refreshes with the newest refresh token that was received. */
   refresh(): Promise<void>
+  /** Refreshes once more if the answer to the last refresh was lost, as clients do when the gateway is back. */
+  retry(): Promise<void>
   /** Signs in once more; only a sign-in that was answered to its end replaces the former one. */
   signInAnew(): Promise<void>
 }
@@ -25,6 +27,7 @@ export async function createKilledUser(issuer: string, provider: LedgerProvider,
   const client = await registerClient(issuer)
   const resource = `${issuer}/mcp`
   let tokens: TokenAnswer
+  let unanswered = false
 
   async function signIn(): Promise<void> {
     provider.setNextUser(name)
@@ -32,6 +35,15 @@ export async function createKilledUser(issuer: string, provider: LedgerProvider,
     const answer = await client.redeem(issued)
     if (answer.status !== 200) throw new Lost(`${name}: a code was refused: ${answer.status} ${answer.error}`)
     tokens = answer
+    unanswered = false
+  }
+
+  async function refresh(): Promise<void> {
+    unanswered = true
+    const answer = await client.refresh(tokens.refresh_token)
+    if (answer.status !== 200) throw new Lost(`${name}: a refresh was answered ${answer.status} ${answer.error}`)
+    tokens = answer
+    unanswered = false
   }
 
   await signIn()
@@ -39,13 +51,11 @@ export async function createKilledUser(issuer: string, provider: LedgerProvider,
     async call() {
       const answer = await callMcp(resource, tokens.access_token)
       const text = await answer.text()
-      // Two gateways share the provider, and whoever signs in next there may be another.
       if (answer.status !== 200) throw new Lost(`${name}: a call was answered ${answer.status} ${text}`)
     },
-    async refresh() {
-      const answer = await client.refresh(tokens.refresh_token)
-      if (answer.status !== 200) throw new Lost(`${name}: a refresh was answered ${answer.status} ${answer.error}`)
-      tokens = answer
+    refresh,
+    async retry() {
+      if (unanswered) await refresh()
     },
     signInAnew: signIn,
   }

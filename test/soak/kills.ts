@@ -90,6 +90,8 @@ async function killOver(
   const gateway = await spawnTestGateway({
     providers: { corp: provider.yaml },
     routes: { '/mcp': { upstream: upstream.url, sign_in: 'corp', credential: { kind: 'provider-token' } } },
+    // Longer than clients wait: on a busy machine it takes a while until everybody's turn has come again.
+    tokens: { refresh_grace: '10m' },
     limits: { pages: 1_000_000, token_requests: 1_000_000, registrations: 1000 },
   })
   try {
@@ -104,6 +106,7 @@ async function killOver(
     }
     await start(gateway, { GATEHOUSE_FAILPOINT: NEVER }, reports)
     for (const user of users) {
+      await user.retry()
       await user.call()
       await user.refresh()
       await user.call()
@@ -131,6 +134,7 @@ async function liveUntilKilled(users: readonly KilledUser[], point: Failpoint): 
   for (let turn = 0; ; turn += 1) {
     const user = users[turn % users.length]
     try {
+      await user?.retry()
       if (point.startsWith('refresh.')) await user?.call()
       else if (point === 'token.checked' || point === 'token.rotated') await user?.refresh()
       else await user?.signInAnew()
