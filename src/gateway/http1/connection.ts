@@ -46,6 +46,7 @@ export function openConnection(
   let opened = false
   let current: Current | undefined
   let isFree = false
+  let isLent = true
   let idleMs = IDLE_MS
   let trouble: Error | undefined
   const connecting = setTimeout(() => fail(new NoAnswer('CONNECT_TIMEOUT')), connectTimeoutMs)
@@ -61,8 +62,7 @@ export function openConnection(
       current?.handler.onHead(control, status, headers)
     },
     data(chunk) {
-      // What was received is only lent.
-      current?.handler.onData(control, Buffer.from(chunk))
+      current?.handler.onData(control, isLent ? Buffer.from(chunk) : chunk)
     },
     end(reusable) {
       const ended = current
@@ -83,7 +83,8 @@ export function openConnection(
     resume: () => void socket.resume(),
   }
 
-  function receive(chunk: Buffer): void {
+  function receive(chunk: Buffer, lent: boolean): void {
+    isLent = lent
     try {
       parser.feed(chunk)
     } catch (error) {

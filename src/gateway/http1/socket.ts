@@ -1,4 +1,4 @@
-import { connect as connectTcp, isIP, type Socket } from 'node:net'
+import { connect as connectTcp, isIP, type OnReadOpts, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 
 /** Where connections go. */
@@ -15,6 +15,12 @@ export interface Origin {
 const TCP_KEEP_ALIVE_MS = 60_000
 /** Everybody reads into the same memory: what is received is dealt with before the next read. */
 const RECEIVED = Buffer.allocUnsafeSlow(64 * 1024)
+/** A read that fills so much of it belongs to a large answer, which is read into memory of its own from then on. */
+const LARGE_READ_BYTES = 32 * 1024
+const LARGE_BUFFER_BYTES = 256 * 1024
+
+/** Takes what was received: a view that is `lent` until the call returns, or the taker's own. */
+export type Receive = (chunk: Buffer, lent: boolean) => void
 
 /** The origin of an http or https URL. */
 export function originOf(url: URL): Origin {
@@ -23,24 +29,26 @@ export function originOf(url: URL): Origin {
   return { isTls, hostname: url.hostname.replace(/^\[|\]$/g, ''), port, host: url.host }
 }
 
-/**
- * Begins to connect; TLS is verified against the name in the URL and the trusted authorities of Node. `receive` gets views
- * that are good until it returns.
- */
-export function connectTo(origin: Origin, receive: (chunk: Buffer) => void): Socket {
+/** Begins to connect; TLS is verified against the name in the URL and the trusted authorities of Node. */
+export function connectTo(origin: Origin, receive: Receive): Socket {
   const { hostname: host, port } = origin
   const place = { host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: TCP_KEEP_ALIVE_MS }
-  if (origin.isTls) {
-    const servername = isIP(host) === 0 ? host : ''
-    const socket = connectTls({ ...place, servername, ALPNProtocols: ['http/1.1'], rejectUnauthorized: true })
-    return socket.on('data', receive)
-  }
-  const onread = {
-    buffer: RECEIVED,
+  if (!origin.isTls) return connectTcp({ ...place, onread: readInto(receive) })
+  const servername = isIP(host) === 0 ? host : ''
+  const socket = connectTls({ ...place, servername, ALPNProtocols: ['http/1.1'], rejectUnauthorized: true })
+  return socket.on('data', (chunk) => receive(chunk, false))
+}
+
+/** Without a stream in between: small answers out of the common memory, large ones in pieces that need no copy. */
+function readInto(receive: Receive): OnReadOpts {
+  let into = RECEIVED
+  return {
+    buffer: () => into,
     callback(length: number, buffer: Uint8Array) {
-      receive((buffer as Buffer).subarray(0, length))
+      const isShared = buffer === RECEIVED
+      into = length < LARGE_READ_BYTES ? RECEIVED : Buffer.allocUnsafeSlow(LARGE_BUFFER_BYTES)
+      receive((buffer as Buffer).subarray(0, length), isShared)
       return true
     },
   }
-  return connectTcp({ ...place, onread })
 }
