@@ -89,12 +89,13 @@ describe('an answer', () => {
 
   it('keeps the lines of a name apart, its letters low, and only blanks around values away (RFC 9110 §5.5)', () => {
     const { answers } = read([
-      `${OK}X-A:  1 \r\nx-a:\t2\t\r\nX-B:\xa0x\xa0\r\n__proto__: y\r\nContent-Length: 0\r\n\r\n`,
+      `${OK}X-A:  1 \r\nx-a:\t2\t\r\nX-B:\xa0x\xa0\r\n__proto__: y\r\nconstructor: z\r\nContent-Length: 0\r\n\r\n`,
     ])
     expect(Object.entries(answers[0]?.headers ?? {})).toEqual([
       ['x-a', ['1', '2']],
       ['x-b', '\xa0x\xa0'],
       ['__proto__', 'y'],
+      ['constructor', 'z'],
       ['content-length', '0'],
     ])
   })
