@@ -95,12 +95,12 @@ export async function requireJsonAnswer(response: Response): Promise<Response> {
 }
 
 /**
- * What a status other than 2xx means by itself: 4xx is about us, except where it says "later". Redirects, 4xx and 503 turn a
- * request away; behind any other 5xx it may have been done.
+ * What a status other than 2xx means by itself: 4xx is about us, except where it says "later". Whoever answers so says that
+ * nothing was done, and is believed: an outage that answers 500 or 502 for hours must not cost anybody their sign-in.
  */
 export function troubleOfStatus(status: number, retryAfterMs?: number): ProviderTrouble {
   const ours = status >= 400 && status < 500 && !PASSING.has(status)
-  const undone = (status >= 300 && status < 500) || status === 503
+  const undone = status >= 300
   return new ProviderTrouble(ours ? 'misconfigured' : 'unavailable', `http_${status}`, { undone, retryAfterMs })
 }
 

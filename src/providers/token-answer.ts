@@ -52,8 +52,8 @@ export function isPassingCode(code: string): boolean {
 export function troubleOfCode(code: string, { deadCodes, passingCodes }: TokenAnswerRules = STANDARD): ProviderTrouble {
   if (code === 'invalid_grant' || deadCodes.includes(code)) return new ProviderTrouble('dead', code)
   const passes = isPassingCode(code) || passingCodes.includes(code)
-  // Whoever names an error has not done it, unless the error is its own.
-  return new ProviderTrouble(passes ? 'unavailable' : 'misconfigured', code, { undone: code !== 'server_error' })
+  // Whoever names an error has not done it.
+  return new ProviderTrouble(passes ? 'unavailable' : 'misconfigured', code, { undone: true })
 }
 
 /** The tokens among `members`, validated; throws {@link ProviderTrouble} `misconfigured` when they are of no use. */

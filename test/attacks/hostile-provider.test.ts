@@ -343,6 +343,9 @@ describe('a failed refresh is understood (C17, C26, U-13)', () => {
   ])('%s', async (_, reply, outcome, reason) => {
     const failed = await refreshWith(reply)
     expect(failed).toMatchObject({ outcome, reason })
+    // Only an answer that was lost, or is none, leaves it open whether the refresh token is spent.
+    if (failed.outcome === 'unavailable' || failed.outcome === 'misconfigured')
+      expect(failed.unspent).toBe(!['answer_not_json', 'unreachable'].includes(reason))
     expect(JSON.stringify(failed)).not.toContain(PLANTED)
     expect(idp.seen).not.toContain('/token-elsewhere')
     expect(await refreshWith(tokens())).toMatchObject({ outcome: 'refreshed' })
