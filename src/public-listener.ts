@@ -11,6 +11,7 @@ import type { GatewayConfig } from './config/gateway-config.ts'
 import { oauthFailure } from './domain/errors.ts'
 import { noteArrivals } from './http/arrival.ts'
 import { replyNotFound, replyOAuthError, replyRouteRefusal } from './http/error-reply.ts'
+import { withLateChildren } from './http/late-logger.ts'
 import { acceptRateLimits } from './http/rate-limit.ts'
 import { acceptedHosts, guardRequest } from './http/request-guard.ts'
 import type { Metrics } from './metrics.ts'
@@ -38,7 +39,7 @@ export async function createPublicListener(
   tracing?: Tracing,
 ): Promise<FastifyInstance> {
   const app = fastify({
-    loggerInstance: logger,
+    loggerInstance: withLateChildren(logger),
     genReqId: () => randomUUID(),
     requestIdHeader: false,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),

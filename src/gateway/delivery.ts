@@ -74,6 +74,7 @@ export function createDelivery(
   const seconds = gateway.metrics.upstreamSeconds.labels(route.path)
   const firstByte = gateway.metrics.upstreamFirstByteSeconds.labels(route.path)
   const answered = gateway.metrics.requests.labels(route.path, 'answered')
+  const isTold = gateway.logger.level === 'debug' || gateway.logger.level === 'trace'
 
   async function deliver(visit: Visit, judged: Judged): Promise<void> {
     const { access, credential, body } = judged
@@ -151,7 +152,7 @@ export function createDelivery(
     if (outcome.kind === 'answered') answered.inc()
     else gateway.metrics.requests.inc({ route: route.path, outcome: outcome.kind })
     if (isNoted) calls.settled(reply, outcome)
-    request.log.debug({ route: route.path, ...outcome }, 'forwarded')
+    if (isTold) request.log.debug({ route: route.path, ...outcome }, 'forwarded')
     if (!refusal || reply.raw.headersSent || reply.raw.destroyed) return
     request.log.warn({ route: route.path, ...outcome }, 'not forwarded')
     writeRefusal(reply.raw, headers, refusal)
