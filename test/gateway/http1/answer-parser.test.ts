@@ -144,6 +144,16 @@ it.each<[string, string]>([
 })
 
 it.each([
+  ['at the end', '\x01'],
+  ['behind each letter', `${'a '.repeat(30_000)}\x01`],
+])('a value of blanks with what is not allowed %s takes no longer than others (C07)', (_, rest) => {
+  for (let count = 0; count < 8; count += 1) {
+    const bytes = `${OK}X:${' '.repeat(65_000 - rest.length)}${rest}\r\n\r\n`
+    expect(read([bytes]).problem).toBe('ANSWER_HEAD_MALFORMED')
+  }
+})
+
+it.each([
   ['in its head', 'HTTP/1.1 200 OK\r\nX: a'],
   ['in its body', `${OK}Content-Length: 4\r\n\r\nbo`],
   ['in a chunk', `${OK}Transfer-Encoding: chunked\r\n\r\n4\r\nbo`],
