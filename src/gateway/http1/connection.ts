@@ -32,6 +32,7 @@ const IDLE_MARGIN_MS = 2000
 /** The request on a connection. */
 interface Current {
   readonly handler: RequestHandler
+  readonly control: RequestControl
   body?: BodySender
 }
 
@@ -59,28 +60,37 @@ export function openConnection(
     head(status, headers) {
       waiting = false
       idleMs = idleTime(headers['keep-alive'])
-      current?.handler.onHead(control, status, headers)
+      current?.handler.onHead(current.control, status, headers)
     },
     data(chunk) {
-      current?.handler.onData(control, isLent ? Buffer.from(chunk) : chunk)
+      current?.handler.onData(current.control, isLent ? Buffer.from(chunk) : chunk)
     },
     end(reusable) {
-      const ended = current
-      current = undefined
       // An answer that overtook the body of its request: what is left of that would be read as the next request.
-      isFree = reusable && ended?.body?.complete !== false
-      ended?.body?.stop()
-      ended?.handler.onEnd()
+      isFree = reusable && current?.body?.complete !== false
+      current?.body?.stop()
+      current?.handler.onEnd()
+      // Not before: whoever fails to end it hears of that.
+      current = undefined
     },
   })
-  const control: RequestControl = {
-    abort() {
-      current?.body?.stop()
-      current = undefined
-      socket.destroy()
-    },
-    pause: () => void socket.pause(),
-    resume: () => void socket.resume(),
+
+  /** A request and its reins. Whoever is slow holds them when the next request is on the way: that one is not theirs. */
+  function currentOf(handler: RequestHandler): Current {
+    const started: Current = {
+      handler,
+      control: {
+        abort() {
+          if (current !== started) return
+          started.body?.stop()
+          current = undefined
+          socket.destroy()
+        },
+        pause: () => void (current === started && socket.pause()),
+        resume: () => void (current === started && socket.resume()),
+      },
+    }
+    return started
   }
 
   function receive(chunk: Buffer, lent: boolean): void {
@@ -147,9 +157,9 @@ export function openConnection(
       return !socket.destroyed
     },
     send(head, request, handler) {
-      const started: Current = { handler }
+      const started = currentOf(handler)
       current = started
-      handler.onStart(control)
+      handler.onStart(started.control)
       // Given up in the last moment: then nothing of it may reach the server.
       if (current !== started) return
       parser.expect(request.method)

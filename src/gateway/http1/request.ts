@@ -14,7 +14,7 @@ export interface UpstreamRequest {
   readonly answerTimeoutMs: number
 }
 
-/** The reins of a request that is under way. */
+/** The reins of a request that is under way; afterwards they move nothing, whatever its connection then carries. */
 export interface RequestControl {
   /** Ends it without a further word; its connection is closed unless the answer is complete. */
   abort(): void

@@ -170,6 +170,41 @@ describe('a request', () => {
     expect(connections[0]?.received).toBe(before)
   })
 
+  it.each(['abort', 'pause'] as const)(
+    'that has been answered can no longer %s what its connection carries (B238)',
+    async (act) => {
+      let control: RequestControl | undefined
+      expect(await ask({}, (given) => (control = given))).toBe('200 ok')
+      // The next one is on the way over the same connection.
+      onReceived = (socket) => {
+        control?.[act]()
+        setImmediate(() => socket.write(OK))
+      }
+      expect(await ask()).toBe('200 ok')
+      expect(connections).toHaveLength(1)
+    },
+  )
+
+  it('whose end cannot be dealt with hears of it, and nobody else does', async () => {
+    const heard = new Promise<string>((resolve) => {
+      pool.dispatch(
+        { method: 'POST', path: '/mcp', headers: {}, answerTimeoutMs: 0 },
+        {
+          onStart() {},
+          onHead() {},
+          onData() {},
+          onEnd() {
+            throw new Error('no room')
+          },
+          onError: ({ message }) => resolve(message),
+        },
+      )
+    })
+    expect(await heard).toBe('no room')
+    expect(await ask()).toBe('200 ok')
+    expect(connections).toHaveLength(2)
+  })
+
   it('that is overtaken by its answer leaves nothing behind for the next one (B235)', async () => {
     const stream = new PassThrough()
     stream.write('begin')
