@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
-import type { HeldTokens } from '../domain/credential.ts'
+import { type HeldTokens, hasExpired } from '../domain/credential.ts'
 import type { Grant } from '../domain/grant.ts'
 import type { Route } from '../domain/route.ts'
 import type { IdentityOutcome, Provider } from '../providers/provider.ts'
@@ -63,6 +63,8 @@ export function createRefreshFlights(tools: TurnTools, routeOf: (path: string) =
   }
 
   async function fly(task: RefreshTask, urgent: boolean, pursued: number): Promise<FreshToken> {
+    const unstored = issued.get(task.credentialId)
+    if (unstored && task.seenVersion <= unstored.version) return standIn(task, unstored.tokens)
     const waiting = performance.now() + BUSY_MS
     let turn = await takeTurn(tools, task, urgent)
     while (turn.outcome === 'busy' && performance.now() < waiting) {
@@ -76,6 +78,11 @@ export function createRefreshFlights(tools: TurnTools, routeOf: (path: string) =
     }
     if (turn.outcome === 'doubtful') pursue(task, turn.graceMs, pursued)
     return conclude(task, turn)
+  }
+
+  /** The store still has the token that these replaced: whatever its lease says, that one must not be presented again. */
+  function standIn({ refused }: RefreshTask, tokens: HeldTokens): FreshToken {
+    return refused || hasExpired(tokens, gateway.now()) ? { outcome: 'unavailable' } : { outcome: 'fresh', tokens }
   }
 
   async function conclude(task: RefreshTask, turn: TurnOutcome): Promise<FreshToken> {

@@ -171,6 +171,25 @@ describe('a database that is away when the provider answers (C15)', () => {
   })
 })
 
+describe('a database that is away for longer than any lease (C14, C15)', () => {
+  it('never makes the gateway present the refresh token again whose successor waits to be stored', async () => {
+    await start(0)
+    clock.advance(TTL_MS)
+    const blocker = new Database(gateway.databaseFile)
+    provider.onRefresh(() => blocker.exec('BEGIN IMMEDIATE'))
+    expect((await call()).status).toBe(200)
+    clock.advance(TTL_MS)
+    // The database is back, and callers are faster than the write that is to be repeated.
+    blocker.exec('ROLLBACK')
+    blocker.close()
+    await call()
+    await expect.poll(() => credential('version'), { timeout: 20_000 }).toBeGreaterThan(1)
+    expect((await call()).status).toBe(200)
+    expect(gateway.output()).not.toContain('"event":"grant_revoked"')
+    expect(provider.violations).toEqual([])
+  })
+})
+
 describe('kill -9 between the provider’s answer and the commit, with nobody calling afterwards (C01)', () => {
   it('the next process presents the same refresh token by itself, within the grace', async () => {
     const spawned: SpawnedGateway = await spawnTestGateway(await prepare(60_000, 1000), {
