@@ -83,8 +83,13 @@ export function createFreshCredentials(
     },
     async recheck(grant) {
       const row = await gateway.store.findCredential(grant.id, 'sign-in')
+      if (row?.state === 'dead') {
+        // Whoever noted that the provider has ended it died before the grant could be ended, too.
+        await revokeFor(gateway, grant, 'sign_in_ended')
+        return 'ended'
+      }
       const provider = providerOf(grant, 'sign-in')
-      if (row?.state !== 'live' || !provider?.refresh) return 'kept'
+      if (!row || !provider?.refresh) return 'kept'
       const owner = { id: row.id, grantId: grant.id, routePath: grant.routePath, provider: provider.name }
       const held = await openTokens(gateway.vault, owner, row.sealed).catch(orUnreadable)
       if (!held) {

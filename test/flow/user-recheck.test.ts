@@ -187,6 +187,16 @@ it('a user whose sign-in cannot be read any more signs in again (X-20)', async (
   expect((await client.refresh(other.refresh_token)).status).toBe(200)
 })
 
+it('a user whose sign-in was found dead just before a crash has no access after it (C01, C22)', async () => {
+  const first = await signIn('/none')
+  const database = new Database(gateway.databaseFile)
+  database.prepare("UPDATE credentials SET state = 'dead', sealed = '' WHERE purpose = 'sign-in'").run()
+  database.close()
+  expect(await refreshLater(first)).toMatchObject({ status: 400, error: 'invalid_grant' })
+  expect(await statusOf('/none', first)).toBe(401)
+  expect(revocations()).toEqual(['sign_in_ended'])
+})
+
 it('nobody is asked about who may use a route like everybody else', async () => {
   const first = await signIn('/everybody')
   expect((await refreshLater(first)).status).toBe(200)
