@@ -97,6 +97,8 @@ describe('a provider whose answer is lost, and that promises no grace (C17)', ()
     clock.advance(STALE_MS)
     provider.setMode('drop-after-commit')
     expect((await call()).status).toBe(200)
+    // Before it is asked there is no lease either.
+    await expect.poll(() => provider.refreshes()).toBe(1)
     await expect.poll(() => credential('lease_until')).toBeNull()
     provider.setMode('ok')
     for (const _ of ['at once', 'later']) {
