@@ -222,9 +222,13 @@ export function createMirroredClients(tools: MirroredTools): MirroredClients {
     },
 
     async collect(limit) {
-      const lost = await store.findLostUpstreamClients(tools.declared, now() - LOST_AFTER_MS, limit)
-      await takeRows(lost)
-      return lost.length
+      // Looked for one by one: while a provider takes one back, somebody may begin to sign in with the next.
+      for (let taken = 0; taken < limit; taken += 1) {
+        const lost = await store.findLostUpstreamClients(tools.declared, now() - LOST_AFTER_MS, 1)
+        if (lost.length === 0) return taken
+        await takeRows(lost)
+      }
+      return limit
     },
   }
 }

@@ -28,6 +28,8 @@ let registered: string[]
 let removed: string[]
 /** What happens between the registration and its answer. */
 let meanwhile: () => Promise<void>
+/** What happens before one is taken back. */
+let whileRemoving: () => Promise<unknown>
 let provider: Provider
 
 beforeEach(async () => {
@@ -39,6 +41,7 @@ beforeEach(async () => {
   registered = []
   removed = []
   meanwhile = async () => {}
+  whileRemoving = async () => {}
   const registration: ClientRegistration = {
     async register() {
       const clientId = `c${registered.length + 1}`
@@ -54,7 +57,10 @@ beforeEach(async () => {
         },
       }
     },
-    remove: async ({ url }) => void removed.push(url.slice(-2)),
+    async remove({ url }) {
+      await whileRemoving()
+      removed.push(url.slice(-2))
+    },
   }
   // The parts that are asked for here.
   provider = { name: 'corp', registration, as: () => provider } as Partial<Provider> as Provider
@@ -143,6 +149,19 @@ describe('what is collected', () => {
     })
     // Who comes back gets another one.
     expect((await current(clients, { clientId: 'gone' })).clientId).toBe('c5')
+  })
+
+  it('is not what somebody begins to sign in with while others are taken back at the provider', async () => {
+    const clients = process()
+    for (const clientId of ['gone', 'back']) {
+      await current(clients, { clientId })
+      now += MINUTE
+    }
+    now += 60 * MINUTE
+    whileRemoving = () => current(clients, { clientId: 'back' })
+    expect(await clients.collect(10)).toBe(1)
+    expect(removed).toEqual(['c1'])
+    expect((await current(clients, { clientId: 'back' })).clientId).toBe('c2')
   })
 
   it('is not what is in use: each sign-in counts', async () => {
