@@ -31,6 +31,8 @@ export interface SoakReport extends Readonly<IdentityCounts> {
   readonly mixedUp: readonly string[]
   /** Exchanges that the gateway believed to be open after everybody had left. */
   readonly leftOpen: number
+  /** Why grants ended, as the gateway's audit trail has it, with how often. */
+  readonly ended: Readonly<Record<string, number>>
   readonly elapsedMs: number
 }
 
@@ -114,6 +116,7 @@ async function soak(
     failures,
     mixedUp,
     leftOpen,
+    ended: reasonsOfEnds(gateway.output()),
     elapsedMs: performance.now() - begun,
   })
 
@@ -142,6 +145,15 @@ async function soak(
   await Promise.all(identities.flatMap((identity) => CALLERS.map((connect) => work(identity, connect))))
   clearInterval(timer)
   return report(await openExchanges(gateway))
+}
+
+function reasonsOfEnds(output: string): Record<string, number> {
+  const reasons: Record<string, number> = {}
+  for (const [line] of output.matchAll(/^.*"event":"grant_revoked".*$/gm)) {
+    const { reason } = JSON.parse(line) as { readonly reason: string }
+    reasons[reason] = (reasons[reason] ?? 0) + 1
+  }
+  return reasons
 }
 
 /** What is wrong with an answer, in words; undefined when every witness names the caller. */
