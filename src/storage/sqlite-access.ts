@@ -1,5 +1,5 @@
-import { eq } from 'drizzle-orm'
 import type { Grant } from '../domain/grant.ts'
+import { eq } from './drizzle.ts'
 import { accessTokens } from './sqlite-schema.ts'
 import { type Session, withoutNulls } from './sqlite-session.ts'
 import type { CredentialRow, FoundAccess, Store } from './store.ts'

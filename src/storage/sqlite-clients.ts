@@ -1,4 +1,4 @@
-import { and, asc, eq, getTableColumns, inArray, lt, lte, notExists, sql } from 'drizzle-orm'
+import { and, asc, eq, getTableColumns, inArray, lt, lte, notExists, sql } from './drizzle.ts'
 import { endGrant } from './sqlite-grants.ts'
 import { clients, grants } from './sqlite-schema.ts'
 import { type Queries, type Session, withoutNulls } from './sqlite-session.ts'

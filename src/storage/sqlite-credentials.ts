@@ -1,4 +1,4 @@
-import { and, eq, isNotNull, isNull, lte, or, sql } from 'drizzle-orm'
+import { and, eq, isNotNull, isNull, lte, or, sql } from './drizzle.ts'
 import { credentials } from './sqlite-schema.ts'
 import { type Queries, type Session, withoutNulls } from './sqlite-session.ts'
 import type { Store } from './store.ts'

@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
-import { and, asc, eq, gte, inArray, isNotNull, isNull, lt, lte, notExists, type SQL, sql } from 'drizzle-orm'
+import type { SQL } from 'drizzle-orm'
 import type { SQLiteColumn, SQLiteTable } from 'drizzle-orm/sqlite-core'
+import { and, asc, eq, gte, inArray, isNotNull, isNull, lt, lte, notExists, sql } from './drizzle.ts'
 import { deleteUnusedClients } from './sqlite-clients.ts'
 import { accessTokens, codes, consumed, credentials, grants, interactions, sessions } from './sqlite-schema.ts'
 import type { Queries, Session } from './sqlite-session.ts'

@@ -1,5 +1,5 @@
-import { eq, sql } from 'drizzle-orm'
 import type { Grant } from '../domain/grant.ts'
+import { eq, sql } from './drizzle.ts'
 import { accessTokens, clients, codes, credentials, grants, sessions } from './sqlite-schema.ts'
 import { type Queries, type Session, withoutNulls } from './sqlite-session.ts'
 import type { Store } from './store.ts'

@@ -1,4 +1,5 @@
-import { and, asc, eq, gt, inArray, type SQL, sql } from 'drizzle-orm'
+import type { SQL } from 'drizzle-orm'
+import { and, asc, eq, gt, inArray, sql } from './drizzle.ts'
 import { interactions } from './sqlite-schema.ts'
 import type { Queries, Session } from './sqlite-session.ts'
 import type { Store } from './store.ts'

@@ -1,6 +1,6 @@
 import type Database from 'better-sqlite3'
-import { drizzle } from 'drizzle-orm/better-sqlite3'
 import type { BaseSQLiteDatabase } from 'drizzle-orm/sqlite-core'
+import { drizzle } from './drizzle.ts'
 import type { OpenDatabase } from './sqlite-open.ts'
 import { type Change, StoreUnavailable } from './store.ts'
 

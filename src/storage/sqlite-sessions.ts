@@ -1,4 +1,4 @@
-import { asc, eq, inArray, sql } from 'drizzle-orm'
+import { asc, eq, inArray, sql } from './drizzle.ts'
 import { sessions } from './sqlite-schema.ts'
 import type { Queries, Session } from './sqlite-session.ts'
 import type { Store } from './store.ts'

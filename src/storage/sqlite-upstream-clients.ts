@@ -1,4 +1,5 @@
-import { and, asc, eq, getTableColumns, lte, notExists, notInArray, type SQL, sql } from 'drizzle-orm'
+import type { SQL } from 'drizzle-orm'
+import { and, asc, eq, getTableColumns, lte, notExists, notInArray, sql } from './drizzle.ts'
 import { clients, grants, upstreamClients } from './sqlite-schema.ts'
 import type { Queries, Session } from './sqlite-session.ts'
 import type { Store, UpstreamClientRow } from './store.ts'

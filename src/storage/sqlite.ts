@@ -1,4 +1,4 @@
-import { eq, lte, sql } from 'drizzle-orm'
+import { eq, lte, sql } from './drizzle.ts'
 import { accessVerbs } from './sqlite-access.ts'
 import { clientVerbs } from './sqlite-clients.ts'
 import { credentialVerbs, endLeases } from './sqlite-credentials.ts'
