@@ -1,4 +1,4 @@
-import { buildConnector, Client, type Dispatcher } from 'undici'
+import type { buildConnector, Dispatcher } from 'undici'
 import { isLoopbackAddress, isPublicAddress, networkOf } from './address-guard.ts'
 import { createFetchBudget } from './fetch-budget.ts'
 import { addressLiteral, type Resolve, resolveLocalName, resolvePublicName } from './resolve.ts'
@@ -57,13 +57,16 @@ const MAX_HEADER_BYTES = 16 * 1024
 /** Addresses of one host that are tried before it counts as unreachable. */
 const MAX_ATTEMPTS = 3
 
+/** Loaded by the first fetch: many gateways never make one, and it would take a tenth of every start. */
+const undici = () => import('undici')
+let verified: buildConnector.connector | undefined
+
 /** `rejectUnauthorized` is set so that no variable of the environment can unset it. */
-const connectVerified = buildConnector({
-  allowH2: false,
-  maxCachedSessions: 0,
-  rejectUnauthorized: true,
-  timeout: CONNECT_TIMEOUT_MS,
-})
+async function connectVerified(): Promise<buildConnector.connector> {
+  const { buildConnector: build } = await undici()
+  verified ??= build({ allowH2: false, maxCachedSessions: 0, rejectUnauthorized: true, timeout: CONNECT_TIMEOUT_MS })
+  return verified
+}
 
 /**
  * A guarded client (MCP security best practices: SSRF). A name is resolved once, every address it has must be public, and
@@ -72,7 +75,6 @@ const connectVerified = buildConnector({
  */
 export function createEgress(options: EgressOptions): Egress {
   const budget = createFetchBudget(options.now)
-  const connect = options.connect ?? connectVerified
   let underWay = 0
 
   async function fetchWithin(url: URL, isLocal: boolean, asked: GetOptions, signal: AbortSignal): Promise<Fetched> {
@@ -83,6 +85,7 @@ export function createEgress(options: EgressOptions): Egress {
     const isAllowed = (address: string) => isPublicAddress(address) || (isLocal && isLoopbackAddress(address))
     // One bad address is enough: whoever mixes them is trying something.
     if (!found.every(isAllowed)) return { outcome: 'refused', reason: 'address_not_public' }
+    const connect = options.connect ?? (await connectVerified())
     for (const address of found.slice(0, MAX_ATTEMPTS)) {
       if (!isLocal && !budget.spend(`address ${address}`, PER_ADDRESS))
         return { outcome: 'busy', reason: 'too_many_to_host' }
@@ -134,6 +137,7 @@ async function getFrom(
   signal: AbortSignal,
   connect: buildConnector.connector,
 ): Promise<Fetched | undefined> {
+  const { Client } = await undici()
   let isConnected = false
   const client = new Client(url.origin, {
     allowH2: false,
