@@ -62,6 +62,10 @@ export interface GatewayTools {
 const CACHED_TOKENS = 10_000
 /** How long `close` waits for requests and streams before it cuts them. */
 const DRAIN_MS = 10_000
+/** What was cut then has been told so by the end of this. */
+const LAST_WORDS_MS = 1000
+/** How often connections are closed meanwhile whose request has been answered. */
+const TIDY_MS = 50
 /** How long it then waits for refreshes at providers, whose new tokens would be lost without the database. */
 const REFRESH_MS = 10_000
 
@@ -165,9 +169,12 @@ export async function startGateway(
     draining = true
     stopCleanUp()
     const closed = app.close()
+    // Also for those that are not forwarded yet, because their body or their credential is on its way.
+    const cut = setTimeout(() => app.server.closeAllConnections(), DRAIN_MS + LAST_WORDS_MS)
+    const tidy = setInterval(() => app.server.closeIdleConnections(), TIDY_MS)
     await forwarder.drain(DRAIN_MS)
-    const cut = setTimeout(() => app.server.closeAllConnections(), 1000)
     await closed
+    clearInterval(tidy)
     clearTimeout(cut)
     await Promise.race([forwarding.credentials.idle(), sleep(REFRESH_MS, undefined, { ref: false })])
     // C15: only we have them, and whoever ends us nevertheless leaves the note that they are on their way.

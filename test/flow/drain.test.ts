@@ -1,5 +1,7 @@
 import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { connect } from 'node:net'
+import { setTimeout } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type SpawnedGateway, spawnTestGateway } from '../fixtures/gateway.ts'
 import { callMcp } from '../fixtures/mcp-call.ts'
@@ -58,6 +60,27 @@ describe('SIGTERM', () => {
     const answered = await answer
     expect(answered.status).toBe(200)
     expect(await answered.json()).toEqual({ result: 'in time' })
+    expect(await gateway.process().ended).toBe(0)
+  })
+
+  it('waits for a call whose body is still on its way (P-70)', async () => {
+    const { hostname, port, host } = new URL(resource)
+    const socket = connect(Number(port), hostname)
+    let received = ''
+    socket.on('data', (chunk) => {
+      received += chunk
+    })
+    const head = ['POST /mcp HTTP/1.1', `Host: ${host}`, `Authorization: Bearer ${token}`, 'Content-Length: 2']
+    socket.write(`${head.join('\r\n')}\r\nExpect: 100-continue\r\n\r\n{`)
+    await expect.poll(() => received, { interval: 5 }).toContain('100 Continue')
+    gateway.process().signal('SIGTERM')
+    await expect.poll(ready, { interval: 10 }).toBe(false)
+    // Longer than a gateway takes that has nothing to wait for.
+    await setTimeout(1500)
+    socket.write('}')
+    ;(await arrival()).end('in time')
+    await once(socket, 'close')
+    expect(received).toMatch(/HTTP\/1\.1 200 [\s\S]*in time$/)
     expect(await gateway.process().ended).toBe(0)
   })
 
