@@ -5,8 +5,8 @@ import { bearerHeader, toCredential, toHeaders } from './assemble-credential.ts'
 import { toMessageRules } from './assemble-message-rules.ts'
 import { toProvider } from './assemble-provider.ts'
 import type { GatewayConfig, StaticClientConfig, TelemetryConfig } from './gateway-config.ts'
-import { isPrivateHost } from './network.ts'
 import type { ParsedGateway } from './schema.ts'
+import { findWarnings } from './warnings.ts'
 
 type ParsedRoute = ParsedGateway['routes'][string]
 type ParsedAllow = NonNullable<ParsedRoute['allow']>
@@ -107,25 +107,6 @@ function toStaticClient(parsed: ParsedGateway['clients']['static'][number]): Sta
     ...(parsed.jwks ? { keys: { kind: 'jwks', jwks: parsed.jwks } } : {}),
     ...(parsed.jwks_uri === undefined ? {} : { keys: { kind: 'jwks_uri', url: parsed.jwks_uri } }),
   }
-}
-
-function findWarnings(parsed: ParsedGateway): string[] {
-  const used = new Set(
-    Object.values(parsed.routes).flatMap(({ sign_in, credential }) =>
-      'provider' in credential ? [sign_in, credential.provider] : [sign_in],
-    ),
-  )
-  return [
-    ...Object.entries(parsed.routes)
-      .filter(([, { upstream }]) => upstream.protocol === 'http:' && !isPrivateHost(upstream.hostname))
-      .map(
-        ([path]) =>
-          `routes.${path}.upstream is http on a public name: credentials travel in the clear → use https, or a private address`,
-      ),
-    ...Object.keys(parsed.providers)
-      .filter((name) => !used.has(name))
-      .map((name) => `providers.${name} is not used by any route → name it in sign_in, or remove it`),
-  ]
 }
 
 function toTelemetry(parsed: NonNullable<ParsedGateway['telemetry']>): TelemetryConfig {

@@ -125,7 +125,7 @@ function start(
         held = undefined
         if (settled) return
         go(value)
-        for (const chunk of waiting.chunks) receive(current, chunk)
+        for (const chunk of waiting.chunks) if (!settled) receive(current, chunk)
         if (waiting.complete) finish()
         else if (!held && !settled && !response.writableNeedDrain) current.resume()
       })

@@ -48,6 +48,8 @@ export function responseWriter(request: IncomingMessage, response: ServerRespons
   if (!request.complete) response.shouldKeepAlive = false
   if (isEventStream(head.headers['content-type']?.toString())) return eventWriter(response, head, headers)
   const length = Number(head.headers['content-length'] ?? Number.NaN)
+  // RFC 9110 §8.6: servers that say so nevertheless are corrected.
+  if (head.status === 204) delete headers['content-length']
   const bodiless = request.method === 'HEAD' || head.status === 204 || head.status === 304
   if (bodiless || length <= COLLECTED_BYTES) return collectingWriter(response, head.status, headers)
   return streamingWriter(response, head.status, headers)

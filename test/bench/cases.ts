@@ -1,4 +1,5 @@
 import type { Case } from './case.ts'
+import { bare } from './cases/bare.ts'
 import { gateways } from './cases/gateway.ts'
 import { nginx } from './cases/nginx.ts'
 import { stock } from './cases/stock.ts'
@@ -16,6 +17,6 @@ const direct: Case = {
 }
 
 /** All rows, in the order of the tables. */
-export const CASES: readonly Case[] = [direct, nginx, stock, workers, ...gateways]
+export const CASES: readonly Case[] = [direct, nginx, bare, stock, workers, ...gateways]
 
 export { baseline } from './cases/gateway.ts'

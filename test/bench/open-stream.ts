@@ -6,6 +6,8 @@ export function openStream(target: Target, headers: Readonly<Record<string, stri
   const { hostname, port, pathname } = new URL(target.url)
   const socket = connect(Number(port), hostname)
   socket.setNoDelay(true)
+  // Whoever waits for something hears of it by itself; a proxy that resets later must not end the whole run.
+  socket.on('error', () => {})
   const lines = Object.entries({
     host: `${hostname}:${port}`,
     authorization: `Bearer ${target.tokens[0]}`,

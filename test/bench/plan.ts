@@ -20,7 +20,7 @@ export interface Plan {
   readonly writes: boolean
 }
 
-export const USAGE = `npm run bench -- [options]      without any: everything, about 15 minutes, and docs/performance.* are rewritten
+export const USAGE = `npm run bench -- [options]      without any: everything, about ten minutes, and docs/performance.* are rewritten
   --quick                    one short round of everything; writes nothing, like all options
   --only CASE,CASE           ${CASES.map(({ name }) => name).join(', ')}
   --measure PART,PART        ${PARTS.join(', ')}
@@ -29,7 +29,7 @@ export const USAGE = `npm run bench -- [options]      without any: everything, a
   --baseline DIRECTORY       another checkout of this repository, as one more case
 `
 
-const FULL = { rounds: 5, seconds: 2, connections: [1, 16, 64, 256], streams: 5000, streamRounds: 3 }
+const FULL = { rounds: 3, seconds: 2, connections: [1, 16, 64, 256], streams: 5000, streamRounds: 3 }
 const QUICK = { rounds: 1, seconds: 1, connections: [64], streams: 200, streamRounds: 1 }
 
 /** Reads the command line; throws with what is wrong with it. */

@@ -193,6 +193,19 @@ describe('statuses of the server', () => {
     },
   )
 
+  it.each([
+    [204, null],
+    [200, '4'],
+  ])('%i with a length reaches the client with the length %s (RFC 9110 §8.6)', async (status, length) => {
+    const rig = await startRig({
+      upstream: (_, response) => {
+        response.socket?.end(`HTTP/1.1 ${status} x\r\nContent-Length: 4\r\n\r\n${status === 204 ? '' : 'body'}`)
+      },
+    })
+    const answer = await fetch(rig.url, { method: 'POST', body: '{}' })
+    expect([answer.status, answer.headers.get('content-length')]).toEqual([status, length])
+  })
+
   it('1xx before the answer does not count as one', async () => {
     const rig = await startRig({
       upstream: (_, response) => {
