@@ -117,12 +117,17 @@ export function createRefreshFlights(tools: TurnTools, routeOf: (path: string) =
     const won = await Promise.race([stored, sleep(COMMIT_PATIENCE_MS, 'later' as const, { ref: false })])
     failpoint?.('refresh.committed')
     if (won === 'lost' && (await gateway.store.findGrant(grant.id))?.status !== 'active') {
-      // The grant ended meanwhile, and nobody would ever give these back.
-      if (provider.revocationEnds === 'tokens') void provider.revoke?.(tokens)
+      giveBack(provider, tokens)
       return { outcome: 'ended' }
     }
-    const kept = !identify || (await isKept(grant, provider, identify))
-    return kept ? { outcome: 'fresh', tokens } : { outcome: 'ended' }
+    if (!identify || (await isKept(grant, provider, identify))) return { outcome: 'fresh', tokens }
+    giveBack(provider, tokens)
+    return { outcome: 'ended' }
+  }
+
+  /** The grant has ended, and nobody else ever would; where that ends nothing but these (V-03, C23). */
+  function giveBack(provider: Provider, tokens: HeldTokens): void {
+    if (provider.revocationEnds === 'tokens') void provider.revoke?.(tokens)
   }
 
   /** What cannot be learned, or not be decided, about a user must not cost the tokens. */

@@ -41,7 +41,7 @@ beforeEach(async () => {
   const { corp } = oidcProviders(provider)
   const { corp: second } = oidcProviders(other)
   gateway = await startTestGateway({
-    providers: { corp, second },
+    providers: { corp: { ...(corp as object), revocation_ends: 'tokens' }, second },
     routes: {
       '/own': { upstream: server.url, sign_in: 'corp', credential: { kind: 'provider-token' }, ...ALLOW, ...USER },
       '/none': { upstream: server.url, sign_in: 'corp', ...ALLOW, inject: { 'X-User': '{user.email}' } },
@@ -103,7 +103,11 @@ describe('a user whose provider’s tokens go to the server, on a route for a gr
     expect(await reader?.read()).toMatchObject({ done: true })
     expect(await client.refresh(hers.refresh_token)).toMatchObject({ status: 400, error: 'invalid_grant' })
     expect(revocations()).toEqual(['not_on_list'])
+    // Her tokens are given back (V-03), his are not.
+    const givenBack = () => provider.requests.filter(({ path }) => path === '/token/revocation').length
+    await expect.poll(givenBack).toBe(1)
     expect(await statusOf('/own', his)).toBe(200)
+    expect(givenBack()).toBe(1)
   })
 
   it('is known by a new address from then on', async () => {
