@@ -71,7 +71,10 @@ async function measureIdle(
     for (const row of cases) {
       await withBench(place, startStreamUpstream, async (bench) => {
         for (const [name, target] of await startCases(bench, [row], () => {})) {
-          await measureIdleStreams(name, target, count, readings)
+          // A proxy that cannot hold so many is left out; everybody else's figures must not be lost with it.
+          await measureIdleStreams(name, target, count, readings).catch((error: unknown) =>
+            say(`${row.title} did not hold ${count} streams: ${String(error)}`),
+          )
         }
       })
     }
