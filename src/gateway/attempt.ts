@@ -140,6 +140,7 @@ function start(
   const entry: OpenExchange = {
     owner: exchange.owner,
     token: exchange.token,
+    place: 0,
     wind() {
       winding = endless
       if (endless && (!writer?.begun() || writer.atEventBoundary())) entry.cut()

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { endAt } from '../../src/gateway/open-exchanges.ts'
+import { endAt, openExchanges } from '../../src/gateway/open-exchanges.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
 const GRACE_MS = 1000
@@ -12,7 +12,11 @@ afterEach(() => {
 })
 
 function exchange() {
-  return { owner: undefined, token: undefined, wind: vi.fn(), cut: vi.fn() }
+  return { owner: undefined, token: undefined, place: 0, wind: vi.fn(), cut: vi.fn() }
+}
+
+function named(owner: string) {
+  return { ...exchange(), owner }
 }
 
 it.each([1, 60])(
@@ -37,4 +41,17 @@ it.each([1, 60])('leaves a stream alone that ended by itself within %i days', (d
   stop()
   vi.advanceTimersByTime(days * DAY_MS)
   expect(open.wind).not.toHaveBeenCalled()
+})
+
+it('ends exactly those that are open, in whatever order others have ended before (P-71)', () => {
+  const open = openExchanges()
+  const [a, b, c, d, e] = [named('a'), named('b'), named('c'), named('d'), named('e')]
+  for (const one of [a, b, c, d, e]) open.add(one)
+  for (const ended of [b, e, a]) open.remove(ended)
+  open.add(b)
+  expect(open.size).toBe(3)
+  expect(open.end((owner) => owner !== 'd')).toBe(2)
+  expect([a, b, c, d, e].filter(({ cut }) => cut.mock.calls.length > 0)).toEqual([b, c])
+  for (const ended of [c, d, b]) open.remove(ended)
+  expect(open.size).toBe(0)
 })
