@@ -70,6 +70,20 @@ export function renewed(
   return { kept, dropped: registrations.filter((one) => !kept.includes(one)) }
 }
 
+/**
+ * The registration as its provider describes it now (RFC 7592 §3); undefined when nothing that we use has changed, and when
+ * the description leaves the secret out.
+ */
+export function renewedBy(
+  registration: UpstreamRegistration,
+  described: RegisteredClient,
+): UpstreamRegistration | undefined {
+  const { name, redirectUri, registeredAt, management } = registration
+  if (registration.clientSecret && !described.clientSecret) return undefined
+  const now = { ...(management ? { management } : {}), ...described, name, redirectUri, registeredAt }
+  return plainOf(now) === plainOf(registration) ? undefined : now
+}
+
 /** The client that the gateway is with it. */
 export function asUpstreamClient(registration: UpstreamRegistration): UpstreamClient {
   const { clientId, clientSecret, authentication, name } = registration
@@ -104,6 +118,12 @@ export function parseRegistrations(plain: string): readonly UpstreamRegistration
     ...(secret === undefined ? {} : { clientSecret: new Secret(secret) }),
     ...(management === undefined ? {} : { management: { url: management.url, token: new Secret(management.token) } }),
   }))
+}
+
+function plainOf(registration: UpstreamRegistration): string {
+  const { clientSecret, authentication, secretExpiresAt, management } = registration
+  const place = [management?.url, management?.token.reveal()]
+  return JSON.stringify([clientSecret?.reveal(), authentication, secretExpiresAt, ...place])
 }
 
 function works({ secretExpiresAt }: UpstreamRegistration, now: number): boolean {

@@ -117,6 +117,8 @@ async function settle(
 ): Promise<TurnOutcome> {
   const { gateway, pace } = tools
   const { grant, row, issuedTo } = of
+  if (outcome.outcome === 'refreshed' || outcome.outcome === 'dead')
+    gateway.upstreamClients.accepted(provider.name, issuedTo)
   if (outcome.outcome === 'refreshed') {
     pace.answered(provider.name, row.id)
     const obtained = { ...outcome.tokens, obtainedAt: gateway.now() }
@@ -128,7 +130,7 @@ async function settle(
     pace.answered(provider.name, row.id)
     return endGrant(tools, of, outcome.reason)
   }
-  // A client that the provider has lost can refresh nothing any more; the next sign-in registers another.
+  // A client that the provider has surely lost can refresh nothing any more; the next sign-in registers another.
   const isLost = outcome.outcome === 'misconfigured' && outcome.reason === 'invalid_client'
   if (isLost && (await gateway.upstreamClients.refused(provider.name, grant.clientId, issuedTo)))
     return endGrant(tools, of, outcome.reason)

@@ -56,6 +56,7 @@ export async function finishSignIn(
   const outcome = await acting.provider.finish({ ...back, continuation })
   if ('reason' in outcome && outcome.reason === 'invalid_client')
     await server.upstreamClients.refused(provider, request.clientId, upstreamClient)
+  if (outcome.outcome === 'signed-in') server.upstreamClients.accepted(provider, upstreamClient)
   return outcome
 }
 

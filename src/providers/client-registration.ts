@@ -69,6 +69,22 @@ export function createClientRegistration({
       }
     },
 
+    async look({ clientId, redirectUri, management: { url, token } }) {
+      try {
+        const headers = { accept: 'application/json', ...bearer(token) }
+        const options = { method: 'GET', headers, body: undefined, redirect: 'manual' } as const
+        const response = await fetchWhole(fetch, url, options, AbortSignal.timeout(timeoutMs))
+        // RFC 7592 §2.1: whoever does not exist is answered so, and its token is good for nothing.
+        if (response.status === 401) return { outcome: 'gone' }
+        const members = response.status === 200 ? parseJsonObject(await response.text()) : undefined
+        if (members?.client_id !== clientId) return { outcome: 'unknown' }
+        const client = readIfUsable(members, url, redirectUri)
+        return { outcome: 'there', ...(client ? { client } : {}) }
+      } catch {
+        return { outcome: 'unknown' }
+      }
+    },
+
     async remove({ url, token }) {
       const options = { method: 'DELETE', headers: bearer(token), body: undefined, redirect: 'manual' } as const
       // Nobody can do anything about a provider that keeps what is not needed any more.
@@ -109,6 +125,15 @@ function readClient(members: Members, endpoint: string, redirectUri: string): Re
     clientSecret: new Secret(client_secret),
     authentication: method,
     ...(typeof end === 'number' && Number.isFinite(end) && end > 0 ? { secretExpiresAt: end * 1000 } : {}),
+  }
+}
+
+/** Many do not repeat the secret: then nothing is learned but that there is such a client. */
+function readIfUsable(members: Members, url: string, redirectUri: string): RegisteredClient | undefined {
+  try {
+    return readClient(members, url, redirectUri)
+  } catch {
+    return undefined
   }
 }
 

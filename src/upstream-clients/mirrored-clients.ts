@@ -13,7 +13,9 @@ import { INTERACTION_TTL_MS } from '../http/browser-proof.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Provider } from '../providers/provider.ts'
 import type { Store, UpstreamClientRow } from '../storage/store.ts'
-import { CannotOpen, openRegistrations, sealRegistrations, type Vault } from '../vault.ts'
+import type { Vault } from '../vault.ts'
+import { createDoubtedClients } from './doubted-clients.ts'
+import { createHeldRegistrations, type Held } from './held-registrations.ts'
 
 /** A provider at which one client is registered for each MCP client, `maxClients` at once. */
 export interface MirroredPlace {
@@ -35,8 +37,10 @@ export interface MirroredClients {
   foresee(provider: string, facts: ClientFacts): Promise<{ readonly clientId?: string; readonly name: string }>
   /** One of those registered for an MCP client, by its id at the provider. */
   find(provider: string, clientId: string, upstreamId: string): Promise<UpstreamClient | undefined>
-  /** Forgets one that its provider does not know any more. */
-  forget(place: MirroredPlace, clientId: string, upstreamId: string): Promise<void>
+  /** Its provider does not know one (`invalid_client`): true once that is sure and it is forgotten. */
+  refused(provider: Provider, clientId: string, upstreamId: string): Promise<boolean>
+  /** Its provider knows it. */
+  accepted(provider: string, upstreamId: string): void
   /** Takes back what was registered for an MCP client that is gone; fails nobody. */
   clientGone(clientId: string): Promise<void>
   /** Takes back what was registered for MCP clients that have gone by themselves, `limit` at the most; how many those were. */
@@ -63,31 +67,13 @@ const USE_NOTED_MS = 5 * 60_000
 /** A client that nobody has signed in with yet may be on its way to its first grant. */
 const LOST_AFTER_MS = 60 * 60_000
 
-interface Held {
-  readonly row: UpstreamClientRow
-  readonly registrations: readonly UpstreamRegistration[]
-}
-
 export function createMirroredClients(tools: MirroredTools): MirroredClients {
   const { store, vault, audit, metrics, now } = tools
+  const stored = createHeldRegistrations(store, vault)
+  const doubts = createDoubtedClients(now)
   const underWay = new Map<string, ReturnType<MirroredClients['current']>>()
   const redirectUriOf = (provider: Provider) => `${tools.issuer}/callback/${provider.name}`
   const nameOf = (facts: ClientFacts) => nameAtProvider(facts, new URL(tools.issuer).host)
-
-  async function open(row: UpstreamClientRow): Promise<readonly UpstreamRegistration[]> {
-    try {
-      return await openRegistrations(vault, row)
-    } catch (error) {
-      // Sealed with a key that was taken out: as good as nothing.
-      if (error instanceof CannotOpen) return []
-      throw error
-    }
-  }
-
-  async function findHeld(provider: string, clientId: string): Promise<Held | undefined> {
-    const row = await store.findUpstreamClient(provider, clientId)
-    return row && { row, registrations: await open(row) }
-  }
 
   async function obtain(
     place: MirroredPlace,
@@ -95,28 +81,26 @@ export function createMirroredClients(tools: MirroredTools): MirroredClients {
     again = true,
   ): ReturnType<MirroredClients['current']> {
     const { name } = place.provider
-    const found = await findHeld(name, facts.clientId)
+    const found = await stored.find(name, facts.clientId)
     const usable = usableRegistration(found?.registrations ?? [], redirectUriOf(place.provider), now())
     const isIdle = found !== undefined && now() - found.row.usedAt >= USE_NOTED_MS
-    const lost = usable && isIdle && (await isLost(place.provider, usable)) ? usable : undefined
-    if (found && usable && !lost) {
+    const isAsked = usable && (isIdle || doubts.isDoubted(name, usable.clientId))
+    const standing = found && isAsked ? await examine(place.provider, found, usable) : 'known'
+    // Its users would meet an error page of the provider; others still have tokens that may work again.
+    if (standing === 'doubted') return { outcome: 'unavailable', reason: 'client_refused' }
+    if (usable && standing !== 'lost') {
       if (isIdle) await store.noteUpstreamClientUse(name, facts.clientId, now())
-      return { outcome: 'ready', client: asUpstreamClient(usable) }
+      return { outcome: 'ready', client: asUpstreamClient(standing === 'known' ? usable : standing) }
     }
+    const lost = usable
     const fresh = await register(place, facts)
     if ('outcome' in fresh) return fresh
     const former = (found?.registrations ?? []).filter((one) => one !== lost)
     const { kept, dropped } = renewed(former, fresh, now())
-    const put = await store.putUpstreamClient(
-      {
-        provider: name,
-        clientId: facts.clientId,
-        version: (found?.row.version ?? 0) + 1,
-        sealed: await sealRegistrations(vault, name, facts.clientId, kept),
-        usedAt: now(),
-      },
-      { capacity: place.maxClients, idleSince: now() - INTERACTION_TTL_MS },
-    )
+    const put = await stored.put({ provider: name, clientId: facts.clientId, usedAt: now() }, found, kept, {
+      capacity: place.maxClients,
+      idleSince: now() - INTERACTION_TTL_MS,
+    })
     if (put.outcome !== 'won') {
       await takeBack(place.provider, [fresh])
       if (put.outcome === 'lost' && again) return obtain(place, facts, false)
@@ -143,9 +127,23 @@ export function createMirroredClients(tools: MirroredTools): MirroredClients {
   }
 
   /** One that was deleted there would meet users with an error page of the provider, and nobody would hear of it here. */
-  async function isLost(provider: Provider, registration: UpstreamRegistration): Promise<boolean> {
+  async function examine(provider: Provider, held: Held, registration: UpstreamRegistration): Promise<Standing> {
     const asked = await provider.as?.(asUpstreamClient(registration)).refresh?.(NO_TOKEN)
-    return asked?.outcome === 'misconfigured' && asked.reason === 'invalid_client'
+    if (asked?.outcome === 'misconfigured' && asked.reason === 'invalid_client')
+      return judge(provider, held, registration)
+    if (asked && asked.outcome !== 'unavailable') doubts.trust(provider.name, registration.clientId)
+    return 'known'
+  }
+
+  async function judge(provider: Provider, held: Held, registration: UpstreamRegistration): Promise<Standing> {
+    const verdict = await doubts.judge(provider, registration)
+    if (typeof verdict === 'string') return verdict
+    const { registrations } = held
+    const won = await stored.replace(
+      held,
+      registrations.map((one) => (one === registration ? verdict : one)),
+    )
+    return won ? verdict : 'doubted'
   }
 
   async function takeBack(
@@ -157,7 +155,7 @@ export function createMirroredClients(tools: MirroredTools): MirroredClients {
 
   /** What follows when a row was taken out of the store, by whoever took it. */
   async function endRow(row: UpstreamClientRow): Promise<void> {
-    const registrations = await open(row)
+    const registrations = await stored.open(row)
     for (const one of registrations) note('upstream_client_removed', row.provider, row.clientId, one)
     await takeBack(tools.places.get(row.provider)?.provider, registrations)
   }
@@ -181,37 +179,29 @@ export function createMirroredClients(tools: MirroredTools): MirroredClients {
     },
 
     async foresee(provider, facts) {
-      const [newest] = (await findHeld(provider, facts.clientId))?.registrations ?? []
+      const [newest] = (await stored.find(provider, facts.clientId))?.registrations ?? []
       return newest ?? { name: nameOf(facts) }
     },
 
     async find(provider, clientId, upstreamId) {
-      const held = await findHeld(provider, clientId)
+      const held = await stored.find(provider, clientId)
       const registration = held && findRegistration(held.registrations, upstreamId, now())
       return registration && asUpstreamClient(registration)
     },
 
-    async forget({ provider, maxClients }, clientId, upstreamId) {
-      const held = await findHeld(provider.name, clientId)
-      const refused = held?.registrations.find((one) => one.clientId === upstreamId)
-      if (!held || !refused) return
-      const others = held.registrations.filter((one) => one !== refused)
-      const { row } = held
-      const won =
-        others.length === 0
-          ? await store.takeUpstreamClient(provider.name, clientId, row.version)
-          : (
-              await store.putUpstreamClient(
-                {
-                  ...row,
-                  version: row.version + 1,
-                  sealed: await sealRegistrations(vault, provider.name, clientId, others),
-                },
-                { capacity: maxClients, idleSince: 0 },
-              )
-            ).outcome === 'won'
-      if (won) note('upstream_client_forgotten', provider.name, clientId, refused)
+    async refused(provider, clientId, upstreamId) {
+      const held = await stored.find(provider.name, clientId)
+      const registration = held?.registrations.find((one) => one.clientId === upstreamId)
+      if (!held || !registration) return true
+      if ((await judge(provider, held, registration)) !== 'lost') return false
+      const others = held.registrations.filter((one) => one !== registration)
+      // Whoever was faster has changed it, or forgotten it: the next refusal will show.
+      if (!(await stored.replace(held, others))) return false
+      note('upstream_client_forgotten', provider.name, clientId, registration)
+      return true
     },
+
+    accepted: doubts.trust,
 
     async clientGone(clientId) {
       try {
@@ -232,6 +222,9 @@ export function createMirroredClients(tools: MirroredTools): MirroredClients {
     },
   }
 }
+
+/** What is known of a registration at its provider: a registration is what it is by now. */
+type Standing = 'known' | 'lost' | 'doubted' | UpstreamRegistration
 
 type UpstreamClientEvent = 'upstream_client_registered' | 'upstream_client_removed' | 'upstream_client_forgotten'
 

@@ -43,8 +43,13 @@ export interface UpstreamClients {
    * one now: nothing may then be sent under either name. Without `issued` it was the shared one.
    */
   recall(provider: string, clientId: string, issued: IssuedTo | undefined): Promise<ActingProvider | undefined>
-  /** The provider does not know that client: true if another one will be registered at the next sign-in. */
+  /**
+   * The provider does not know that client (`invalid_client`): true if that is sure, and another one will be registered at
+   * the next sign-in. One answer alone is not believed.
+   */
   refused(provider: string, clientId: string, issued: IssuedTo | undefined): Promise<boolean>
+  /** The provider has shown that it knows that client. */
+  accepted(provider: string, issued: IssuedTo | undefined): void
 }
 
 /** A provider, the client that the operator registered there, and which MCP clients get others. */
@@ -115,8 +120,11 @@ export function createUpstreamClients(
     async refused(name, clientId, issued) {
       const { provider, rules } = known(name)
       if (rules.mode !== 'mirrored' || !issued) return false
-      await mirrored.forget({ provider, maxClients: rules.maxClients }, clientId, issued.clientId)
-      return true
+      return mirrored.refused(provider, clientId, issued.clientId)
+    },
+
+    accepted(name, issued) {
+      if (issued?.kind === 'mirrored') mirrored.accepted(name, issued.clientId)
     },
   }
 }

@@ -203,6 +203,22 @@ describe('a client that the provider has lost', () => {
     expect(registrations()).toHaveLength(2)
   })
 
+  it('is believed to be lost only when that is confirmed: here at a second refusal, five minutes later', async () => {
+    await start()
+    const tokens = await obtainTokens(rig.issuer, INSPECTOR)
+    await rig.provider.forget(String(registrations()[0]?.clientId))
+    rig.provider.setMode({ management: 'unavailable' })
+    clock.advance(TTL_MS)
+    expect((await call(tokens)).status).toBe(503)
+    expect((await authorize(INSPECTOR)).get('error')).toBe('temporarily_unavailable')
+    expect(registrations()).toHaveLength(1)
+    clock.advance(5 * 60_000)
+    expect((await call(tokens)).status).toBe(401)
+    expect(rig.audited('upstream_client_forgotten')).toHaveLength(1)
+    expect((await call(await obtainTokens(rig.issuer, INSPECTOR))).status).toBe(200)
+    expect(registrations()).toHaveLength(2)
+  })
+
   it('is found to be gone before the next sign-in, so that no user is sent to an error page there', async () => {
     await start()
     await obtainTokens(rig.issuer, INSPECTOR)
@@ -228,6 +244,32 @@ describe('a client that the provider has lost', () => {
     expect((await authorize(INSPECTOR)).has('code')).toBe(true)
     expect(registrations()).toHaveLength(2)
   })
+})
+
+describe('a provider that refuses all clients for a moment (invalid_client)', () => {
+  it.each<['ok' | 'unavailable']>([['ok'], ['unavailable']])(
+    'signs nobody out (its registrations: %s): users wait, and go on as the client that they have',
+    async (management) => {
+      await start()
+      const all = [await obtainTokens(rig.issuer, INSPECTOR), await obtainTokens(rig.issuer, INSPECTOR)]
+      clock.advance(TTL_MS)
+      rig.provider.setMode({ tokenEndpoint: 'knows-nobody', management })
+      for (const tokens of all) expect((await call(tokens)).status).toBe(503)
+      expect((await authorize(INSPECTOR)).get('error')).toBe('temporarily_unavailable')
+      rig.provider.setMode({ tokenEndpoint: 'ok', management: 'ok' })
+      clock.advance(60_000)
+      for (const tokens of all) expect((await call(tokens)).status).toBe(200)
+      expect((await authorize(INSPECTOR)).has('code')).toBe(true)
+      expect(registrations()).toHaveLength(1)
+      expect(rig.audited('upstream_client_forgotten')).toEqual([])
+
+      // What was refused before it was accepted counts no more.
+      rig.provider.setMode({ tokenEndpoint: 'knows-nobody', management })
+      clock.advance(TTL_MS)
+      for (const tokens of all) expect((await call(tokens)).status).toBe(503)
+      expect(rig.audited('grant_revoked')).toEqual([])
+    },
+  )
 })
 
 describe('an MCP client that goes', () => {

@@ -21,6 +21,7 @@ function provider(answer: unknown, status = 201) {
   return { asked, registration }
 }
 
+const BASIC = { token_endpoint_auth_method: 'client_secret_basic' }
 const GOOD = { client_id: 'c1', client_secret: 'hush', token_endpoint_auth_method: 'client_secret_post' }
 
 describe('a registration (RFC 7591 §3.1)', () => {
@@ -152,5 +153,39 @@ describe('what manages a registration (RFC 7592 §3)', () => {
     })
     await registration.remove({ url: ENDPOINT, token: new Secret('t') })
     expect(await registration.register(WANTED)).toEqual({ outcome: 'unavailable', reason: 'unreachable' })
+  })
+})
+
+describe('a client that is asked after (RFC 7592 §2.1)', () => {
+  const URL_OF_C1 = 'https://login.example.com/register/c1'
+  const CLIENT = {
+    clientId: 'c1',
+    redirectUri: WANTED.redirectUri,
+    management: { url: URL_OF_C1, token: new Secret('managing') },
+  }
+
+  it('is there as it is described now, with the address and the secret of that answer', async () => {
+    const next = { registration_client_uri: `${URL_OF_C1}?v=2`, registration_access_token: 'next' }
+    const { asked, registration } = provider({ ...GOOD, client_secret: 'changed', ...next }, 200)
+    const looked = await registration.look(CLIENT)
+    if (looked.outcome !== 'there') throw new Error(looked.outcome)
+    expect(looked.client?.clientSecret?.reveal()).toBe('changed')
+    expect(looked.client?.management?.url).toBe(`${URL_OF_C1}?v=2`)
+    expect(looked.client?.management?.token.reveal()).toBe('next')
+    expect(asked).toEqual([{ url: URL_OF_C1, init: expect.objectContaining({ method: 'GET' }) }])
+    expect(new Headers(asked[0]?.init.headers).get('authorization')).toBe('Bearer managing')
+  })
+
+  it.each<[string, unknown, number, object]>([
+    ['there', { ...GOOD, client_secret: 'changed' }, 200, { outcome: 'there', client: { clientId: 'c1' } }],
+    ['there, without a word that could be used', { client_id: 'c1', ...BASIC }, 200, { outcome: 'there' }],
+    ['gone', { error: 'invalid_token' }, 401, { outcome: 'gone' }],
+    ['not told: the right to look is missing', '', 403, { outcome: 'unknown' }],
+    ['not told: nobody answers there', '', 404, { outcome: 'unknown' }],
+    ['not told: another client is described', { ...GOOD, client_id: 'c2' }, 200, { outcome: 'unknown' }],
+    ['not told: trouble', '', 503, { outcome: 'unknown' }],
+    ['not told: a page', '<html>', 200, { outcome: 'unknown' }],
+  ])('%s', async (_, answer, status, expected) => {
+    expect(await provider(answer, status).registration.look(CLIENT)).toMatchObject(expected)
   })
 })

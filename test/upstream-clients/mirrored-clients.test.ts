@@ -30,6 +30,9 @@ let removed: string[]
 let meanwhile: () => Promise<void>
 /** What happens before one is taken back. */
 let whileRemoving: () => Promise<unknown>
+/** What the provider says of a client, at its own address and at the token endpoint. */
+let described: Awaited<ReturnType<ClientRegistration['look']>>
+let isKnown: boolean
 let provider: Provider
 
 beforeEach(async () => {
@@ -57,13 +60,20 @@ beforeEach(async () => {
         },
       }
     },
+    look: async () => described,
     async remove({ url }) {
       await whileRemoving()
       removed.push(url.slice(-2))
     },
   }
   // The parts that are asked for here.
-  provider = { name: 'corp', registration, as: () => provider } as Partial<Provider> as Provider
+  const refresh: Provider['refresh'] = async () =>
+    isKnown
+      ? { outcome: 'dead', reason: 'invalid_grant' }
+      : { outcome: 'misconfigured', reason: 'invalid_client', unspent: true }
+  described = { outcome: 'unknown' }
+  isKnown = true
+  provider = { name: 'corp', registration, refresh, as: () => provider } as Partial<Provider> as Provider
 })
 afterEach(async () => {
   await store.close()
@@ -127,6 +137,87 @@ describe('a secret that ends (RFC 7591 §3.2.1)', () => {
     now += 8 * DAY
     expect((await current(clients)).clientId).toBe('c3')
     expect(removed).toEqual(['c1'])
+  })
+})
+
+describe('a client that its provider refuses (invalid_client)', () => {
+  const refused = (clients: MirroredClients) => clients.refused(provider, CLAUDE.clientId, 'c1')
+
+  it('is forgotten once the provider says at its own address that it is gone (RFC 7592 §2.1)', async () => {
+    const clients = process()
+    await current(clients)
+    described = { outcome: 'there' }
+    expect(await refused(clients)).toBe(false)
+    now += MINUTE
+    described = { outcome: 'gone' }
+    expect(await refused(clients)).toBe(true)
+    expect(events.at(-1)).toMatchObject({ event: 'upstream_client_forgotten', upstreamClient: { id: 'c1' } })
+    expect((await current(clients)).clientId).toBe('c2')
+    // Whose tokens were issued to it hears the same, from then on.
+    expect(await refused(clients)).toBe(true)
+  })
+
+  it('is not forgotten while that address says that it is there, however long', async () => {
+    const clients = process()
+    await current(clients)
+    described = { outcome: 'there' }
+    for (let minutes = 0; minutes < 20; minutes += 1) {
+      expect(await refused(clients)).toBe(false)
+      now += MINUTE
+    }
+    expect((await current(clients)).clientId).toBe('c1')
+  })
+
+  it('is forgotten at a refusal five minutes after the first one, where nobody says, but not if it was accepted', async () => {
+    const clients = process()
+    await current(clients)
+    expect(await refused(clients)).toBe(false)
+    now += 5 * MINUTE - 1
+    expect(await refused(clients)).toBe(false)
+    clients.accepted('corp', 'c1')
+    now += 1
+    expect(await refused(clients)).toBe(false)
+    now += 5 * MINUTE
+    expect(await refused(clients)).toBe(true)
+  })
+
+  it('is not forgotten for two refusals hours apart', async () => {
+    const clients = process()
+    await current(clients)
+    expect(await refused(clients)).toBe(false)
+    now += 60 * MINUTE
+    expect(await refused(clients)).toBe(false)
+  })
+
+  it('goes on with the secret and the address that the provider has given it meanwhile (RFC 7592 §3)', async () => {
+    const clients = process()
+    await current(clients)
+    const management = { url: 'https://login.example.com/new', token: new Secret('u') }
+    described = { outcome: 'there', client: { clientId: 'c1', clientSecret: new Secret('changed'), management } }
+    expect(await refused(clients)).toBe(false)
+    expect((await current(process())).clientSecret?.reveal()).toBe('changed')
+    await clients.clientGone(CLAUDE.clientId)
+    expect(removed).toEqual(['ew'])
+  })
+
+  it('keeps its secret where the provider does not repeat it', async () => {
+    const clients = process()
+    await current(clients)
+    described = { outcome: 'there', client: { clientId: 'c1' } }
+    expect(await refused(clients)).toBe(false)
+    expect((await current(process())).clientSecret?.reveal()).toBe('secret of c1')
+  })
+
+  it('begins no sign-in until that is cleared up: its users would meet an error page', async () => {
+    const clients = process()
+    await current(clients)
+    isKnown = false
+    now += 5 * MINUTE
+    const facts = [{ provider, maxClients: 5 }, CLAUDE] as const
+    expect(await clients.current(...facts)).toEqual({ outcome: 'unavailable', reason: 'client_refused' })
+    isKnown = true
+    expect((await current(clients)).clientId).toBe('c1')
+    expect(registered).toEqual(['c1'])
   })
 })
 
