@@ -10,6 +10,7 @@ import type { Logger } from 'pino'
 import type { GatewayConfig } from './config/gateway-config.ts'
 import { oauthFailure } from './domain/errors.ts'
 import { noteArrivals } from './http/arrival.ts'
+import { answerConnectionError } from './http/connection-errors.ts'
 import { replyNotFound, replyOAuthError, replyRouteRefusal } from './http/error-reply.ts'
 import { withLateChildren } from './http/late-logger.ts'
 import { acceptRateLimits } from './http/rate-limit.ts'
@@ -53,6 +54,10 @@ export async function createPublicListener(
     onProtoPoisoning: 'error',
     onConstructorPoisoning: 'error',
     http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: 5000, insecureHTTPParser: false },
+    clientErrorHandler(error, socket) {
+      const status = answerConnectionError(error, socket)
+      if (status !== undefined) metrics.refusals.inc({ endpoint: '(unknown)', status })
+    },
     frameworkErrors: (error, request, reply) => fault(error, request, reply),
   }) as unknown as FastifyInstance
   const hosts = acceptedHosts(config.publicUrl)

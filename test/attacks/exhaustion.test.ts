@@ -9,7 +9,7 @@ import { createMetrics } from '../../src/metrics.ts'
 import { createPublicListener } from '../../src/public-listener.ts'
 import { configOf } from '../config/base.ts'
 import { startTestGateway, type TestGateway } from '../fixtures/gateway.ts'
-import { ask } from '../fixtures/http-exchange.ts'
+import { ask, statuses } from '../fixtures/http-exchange.ts'
 import { callMcp } from '../fixtures/mcp-call.ts'
 import { type OAuthClient, registerClient } from '../fixtures/oauth-client.ts'
 import { ALICE, passwordProviders } from '../fixtures/password-provider.ts'
@@ -200,12 +200,13 @@ describe('a connection that sends byte by byte', () => {
     const { port } = app.server.address() as { port: number }
     const socket = connect(port, '127.0.0.1')
     socket.on('error', () => {})
-    const closed = new Promise((resolve) => socket.once('close', resolve))
-    socket.resume()
+    const received = text(socket).catch(() => '')
     const drip = setInterval(() => socket.writable && socket.write('X'), 50)
     socket.write(begin)
     expect((await ask(`http://127.0.0.1:${port}/`, { headers: { host: 'mcp.example.com' } })).status).toBe(200)
-    await closed
+    const answer = await received
+    expect(statuses(answer)).toEqual([408])
+    expect(JSON.parse(answer.slice(answer.indexOf('\r\n\r\n')))).toMatchObject({ error: 'invalid_request' })
     clearInterval(drip)
     await app.close()
   })

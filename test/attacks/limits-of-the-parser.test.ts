@@ -26,7 +26,8 @@ it('B272 header lines and addresses of nearly 16 KB pass; what is larger is 431 
     const text = await send(request)
     expect(statuses(text)).toEqual([431])
     expect(text).toMatch(/content-type: application\/json/i)
-    expect(JSON.parse(text.slice(text.indexOf('\r\n\r\n') + 4))).toBeTypeOf('object')
+    expect(text).toMatch(/cache-control: no-store/i)
+    expect(JSON.parse(text.slice(text.indexOf('\r\n\r\n') + 4))).toMatchObject({ error: 'invalid_request' })
   }
   expect(gateway.rig.forwarded).toHaveLength(2)
 })

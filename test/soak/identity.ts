@@ -34,7 +34,8 @@ export async function createIdentity(
 
   async function exchange(): Promise<void> {
     const answer = await refresh(issuer, client, tokens.refreshToken)
-    if (answer.status >= 400 && answer.status < 500) counts.loggedOut += 1
+    // Any other answer leaves the tokens as they were, and the next call tries again.
+    if (answer.status === 400 || answer.status === 401) counts.loggedOut += 1
     tokens = tokensOf(client, answer)
     counts.refreshes += 1
   }
