@@ -24,7 +24,8 @@ export interface RefreshTask {
 
 /**
  * What one attempt came to. `busy`: another process is at it. `doubtful`: the provider may have exchanged the refresh token,
- * and presenting it again is safe for `graceMs` more. `held_back`: it is not safe, and the access token still lives.
+ * and presenting it again is safe for `graceMs` more; where it is `unspent` all the same, because nobody but an intermediary
+ * said otherwise, nothing is noted. `held_back`: it is not safe, and the access token still lives.
  */
 export type TurnOutcome =
   | {
@@ -36,7 +37,7 @@ export type TurnOutcome =
     }
   | { readonly outcome: 'fresh'; readonly tokens: HeldTokens }
   | { readonly outcome: 'ended' | 'unavailable' | 'busy' }
-  | { readonly outcome: 'doubtful'; readonly graceMs: number }
+  | { readonly outcome: 'doubtful'; readonly graceMs: number; readonly unspent: boolean; readonly version: number }
   | { readonly outcome: 'held_back'; readonly version: number }
 
 /** Where the tokens of grants come from; undefined when the configuration no longer says so. */
@@ -134,7 +135,7 @@ async function settle(
   const isLost = outcome.outcome === 'misconfigured' && outcome.reason === 'invalid_client'
   if (isLost && (await gateway.upstreamClients.refused(provider.name, grant.clientId, issuedTo)))
     return endGrant(tools, of, outcome.reason)
-  const { reason, unspent, retryAfterMs } = outcome
+  const { reason, unspent, relayed = false, retryAfterMs } = outcome
   const level = outcome.outcome === 'misconfigured' ? 'error' : 'warn'
   gateway.logger[level](
     { grantId: grant.id, provider: provider.name, reason, unspent },
@@ -145,7 +146,8 @@ async function settle(
   const isCertain = unspent && presentedBefore === undefined
   await release(tools, row, isCertain)
   const graceMs = graceLeft(provider.refreshRules, presentedBefore ?? presentedAt, gateway.now())
-  return isCertain || graceMs === 0 ? { outcome: 'unavailable' } : { outcome: 'doubtful', graceMs }
+  if (graceMs === 0 || (isCertain && !relayed)) return { outcome: 'unavailable' }
+  return { outcome: 'doubtful', graceMs, unspent: isCertain, version: row.version }
 }
 
 /** That a token is unspent must be stored as surely as a new one: otherwise it would be given up one day. */

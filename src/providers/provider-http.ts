@@ -25,18 +25,21 @@ export class ProviderTrouble extends Error {
   readonly reason: string
   /** The provider surely did not do what it was asked to; by default it may have. */
   readonly undone: boolean
+  /** Something between us and the provider says so, and cannot know what the provider did. */
+  readonly relayed: boolean
   /** How long it wants to be left alone, ms. */
   readonly retryAfterMs: number | undefined
 
   constructor(
     effect: TroubleEffect,
     reason: string,
-    about: { undone?: boolean; retryAfterMs?: number | undefined } = {},
+    about: { undone?: boolean; relayed?: boolean; retryAfterMs?: number | undefined } = {},
   ) {
     super(reason)
     this.effect = effect
     this.reason = reason
     this.undone = about.undone ?? false
+    this.relayed = about.relayed ?? false
     this.retryAfterMs = about.retryAfterMs
   }
 }
@@ -53,6 +56,8 @@ export function troubleOf(error: unknown): ProviderTrouble {
 const MAX_ANSWER_BYTES = 1024 * 1024
 /** Statuses with which a server says "not now" and nothing about us or the user. */
 const PASSING = new Set([408, 425, 429])
+/** What intermediaries answer for a server that did not, or whose answer broke off (RFC 9110 §15.6.3, §15.6.5; Cloudflare). */
+const RELAYED = new Set([502, 504, 520, 524])
 
 /**
  * One request whose whole answer has been read: no redirects, 1 MiB at most, over by `deadline`, whatever it is
@@ -96,12 +101,13 @@ export async function requireJsonAnswer(response: Response): Promise<Response> {
 
 /**
  * What a status other than 2xx means by itself: 4xx is about us, except where it says "later". Whoever answers so says that
- * nothing was done, and is believed: an outage that answers 500 or 502 for hours must not cost anybody their sign-in.
+ * nothing was done, and is believed: an outage that answers 500 or 502 for hours must not cost anybody their sign-in. Where
+ * an intermediary says it, the provider may have done it all the same.
  */
 export function troubleOfStatus(status: number, retryAfterMs?: number): ProviderTrouble {
   const ours = status >= 400 && status < 500 && !PASSING.has(status)
-  const undone = status >= 300
-  return new ProviderTrouble(ours ? 'misconfigured' : 'unavailable', `http_${status}`, { undone, retryAfterMs })
+  const about = { undone: status >= 300, relayed: RELAYED.has(status), retryAfterMs }
+  return new ProviderTrouble(ours ? 'misconfigured' : 'unavailable', `http_${status}`, about)
 }
 
 /** A response of {@link fetchWhole} as plain values; `now` in ms. */

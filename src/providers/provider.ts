@@ -33,7 +33,8 @@ export type SignInOutcome =
 
 /**
  * How a refresh ended. `dead`: the provider says invalid_grant, for ever. `misconfigured`: it refuses us, not the user.
- * `unspent`: it surely has not exchanged the refresh token; otherwise it may have, and only its answer was lost.
+ * `unspent`: it has not exchanged the refresh token, as far as its answer is believed; otherwise it may have, and only its
+ * answer was lost. `relayed`: an intermediary answered in its place, so that asking again soon is worthwhile.
  */
 export type RefreshOutcome =
   | {
@@ -50,6 +51,7 @@ export type RefreshOutcome =
       readonly outcome: 'misconfigured' | 'unavailable'
       readonly reason: string
       readonly unspent: boolean
+      readonly relayed?: boolean
       /** How long the provider wants to be left alone, ms. */
       readonly retryAfterMs?: number
     }

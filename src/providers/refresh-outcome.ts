@@ -4,10 +4,11 @@ import { troubleOf } from './provider-http.ts'
 
 /** What trouble with a refresh means for its token; `asked`: whether the token endpoint was asked at all. */
 export function failedRefresh(error: unknown, asked: boolean): RefreshOutcome {
-  const { effect, reason, undone, retryAfterMs } = troubleOf(error)
+  const { effect, reason, undone, relayed, retryAfterMs } = troubleOf(error)
   if (effect === 'dead') return { outcome: effect, reason }
   const unspent = undone || !asked
-  return { outcome: effect, reason, unspent, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) }
+  const about = { reason, unspent, ...(relayed ? { relayed } : {}) }
+  return { outcome: effect, ...about, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) }
 }
 
 /** Who the user is by now, read by `read`; trouble means that nothing was learned, except that a claim is missing. */

@@ -90,6 +90,41 @@ describe('a provider whose answer is lost after it has exchanged the refresh tok
   })
 })
 
+describe('a 502 of something between gateway and provider, which has a grace (C17)', () => {
+  beforeEach(() => start(GRACE_MS))
+
+  const failures = () => gateway.output().split('provider refused to refresh').length - 1
+
+  it('may come after the provider has exchanged the token: it is asked again before the grace is over', async () => {
+    clock.advance(STALE_MS)
+    provider.setMode('bad-gateway-after-commit')
+    provider.onRefresh(() => setImmediate(() => provider.setMode('ok')))
+    expect((await call()).status).toBe(200)
+    await expect.poll(() => credential('version'), { timeout: 10_000 }).toBe(2)
+    expect(provider.refreshes()).toBe(2)
+    expect(provider.violations).toEqual([])
+  })
+
+  it('is believed otherwise: an outage of that kind costs nobody their sign-in, and is not asked for ever', async () => {
+    clock.advance(STALE_MS)
+    provider.setMode('bad-gateway')
+    expect((await call()).status).toBe(200)
+    await expect.poll(failures, { timeout: 10_000 }).toBe(3)
+    await expect.poll(() => credential('presented_at')).toBeNull()
+    clock.advance(GRACE_MS)
+    // The one that was planned before; nothing follows it.
+    await expect.poll(failures, { timeout: 10_000 }).toBe(4)
+    clock.advance(TTL_MS)
+    await renew()
+    expect((await call()).status).toBe(503)
+    expect(provider.refreshes()).toBe(5)
+    provider.setMode('ok')
+    clock.advance(5 * 60_000)
+    expect((await call()).status).toBe(200)
+    expect(provider.violations).toEqual([])
+  })
+})
+
 describe('a provider whose answer is lost, and that promises no grace (C17)', () => {
   beforeEach(() => start(0))
 
