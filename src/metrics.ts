@@ -1,12 +1,10 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import { type CallMetrics, createCallMetrics } from './call-metrics.ts'
 
 /** What operators watch. Labels come from configuration and constants only, so that no caller can grow their number. */
 export interface Metrics {
   readonly registry: Registry
-  readonly requests: Counter<'route' | 'outcome'>
-  readonly upstreamFirstByteSeconds: Histogram<'route'>
-  readonly upstreamSeconds: Histogram<'route'>
-  readonly openStreams: Gauge<'route'>
+  readonly calls: CallMetrics
   readonly tokens: Counter<'grant_type' | 'outcome'>
   /** `upstream_client`: shared, mapped or mirrored. */
   readonly signIns: Counter<'provider' | 'outcome' | 'upstream_client'>
@@ -39,32 +37,7 @@ export function createMetrics(losses: Losses = { lostLogLines: () => 0, lostAudi
   )
   return {
     registry,
-    requests: new Counter({
-      name: 'gatehouse_requests_total',
-      help: 'Requests on MCP routes, by route and what became of them.',
-      labelNames: ['route', 'outcome'],
-      registers,
-    }),
-    upstreamFirstByteSeconds: new Histogram({
-      name: 'gatehouse_upstream_first_byte_seconds',
-      help: "Seconds until the status line of the MCP server's answer came.",
-      labelNames: ['route'],
-      buckets: [0.005, 0.02, 0.1, 0.5, 2, 10, 60],
-      registers,
-    }),
-    upstreamSeconds: new Histogram({
-      name: 'gatehouse_upstream_response_seconds',
-      help: 'Seconds until the MCP server had answered or its stream had ended.',
-      labelNames: ['route'],
-      buckets: [0.005, 0.02, 0.1, 0.5, 2, 10, 60, 600],
-      registers,
-    }),
-    openStreams: new Gauge({
-      name: 'gatehouse_open_exchanges',
-      help: 'Requests and streams that are being forwarded now.',
-      labelNames: ['route'],
-      registers,
-    }),
+    calls: createCallMetrics(registry),
     tokens: new Counter({
       name: 'gatehouse_token_requests_total',
       help: 'Answers of the token endpoint, by grant type and outcome.',

@@ -69,11 +69,7 @@ export function createDelivery(
   { pseudonym, sessions, isNoted, passesQuery, announced, refuse, stillOpen }: DeliveryOptions,
 ): (visit: Visit, judged: Judged) => Promise<void> {
   const { forwarder, calls } = forwarding
-  // Labels are resolved once: doing it for each request would cost as much as the check of its token.
-  const open = gateway.metrics.openStreams.labels(route.path)
-  const seconds = gateway.metrics.upstreamSeconds.labels(route.path)
-  const firstByte = gateway.metrics.upstreamFirstByteSeconds.labels(route.path)
-  const answered = gateway.metrics.requests.labels(route.path, 'answered')
+  const counted = gateway.metrics.calls.of(route.path)
   const isTold = gateway.logger.level === 'debug' || gateway.logger.level === 'trace'
 
   async function deliver(visit: Visit, judged: Judged): Promise<void> {
@@ -121,7 +117,7 @@ export function createDelivery(
     const { filter, body, upstream } = judged
     const startedAt = performance.now()
     const sinceStart = () => (performance.now() - startedAt) / 1000
-    open.inc()
+    counted.open += 1
     try {
       return await forwarder.forward({
         request: request.raw,
@@ -135,7 +131,7 @@ export function createDelivery(
         token: access.hash,
         endsAt: access.expiresAt,
         admit(exchange, status, received) {
-          firstByte.observe(sinceStart())
+          counted.firstByte.observe(sinceStart())
           return sessions.admit(exchange, status, received)
         },
         keepAliveMs: route.keepAliveMs,
@@ -143,14 +139,14 @@ export function createDelivery(
         filter,
       })
     } finally {
-      open.dec()
-      seconds.observe(sinceStart())
+      counted.open -= 1
+      counted.whole.observe(sinceStart())
     }
   }
 
   function settle({ request, reply, headers }: Visit, outcome: ForwardOutcome, refusal = refusalFor(outcome)): void {
-    if (outcome.kind === 'answered') answered.inc()
-    else gateway.metrics.requests.inc({ route: route.path, outcome: outcome.kind })
+    if (outcome.kind === 'answered') counted.answered += 1
+    else gateway.metrics.calls.requests.inc({ route: route.path, outcome: outcome.kind })
     if (isNoted) calls.settled(reply, outcome)
     if (isTold) request.log.debug({ route: route.path, ...outcome }, 'forwarded')
     if (!refusal || reply.raw.headersSent || reply.raw.destroyed) return

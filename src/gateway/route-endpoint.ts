@@ -104,14 +104,14 @@ export function routeEndpoint(gateway: Gateway, forwarding: Forwarding, route: R
   }
 
   function refuse({ request, reply, headers }: Visit, reason: string, refusal: RouteRefusal): void {
-    gateway.metrics.requests.inc({ route: route.path, outcome: reason })
+    gateway.metrics.calls.requests.inc({ route: route.path, outcome: reason })
     gateway.tracing?.current()?.set('gatehouse.outcome', reason)
     request.log.info({ route: route.path, method: request.method, reason, status: refusal.status }, 'refused')
     writeRefusal(reply.raw, headers, refusal)
   }
 
   function fail({ request, reply, headers }: Visit, error: unknown): void {
-    gateway.metrics.requests.inc({ route: route.path, outcome: 'failed' })
+    gateway.metrics.calls.requests.inc({ route: route.path, outcome: 'failed' })
     request.log.error({ err: error, route: route.path }, 'request failed')
     if (reply.raw.headersSent) reply.raw.destroy()
     else if (!reply.raw.destroyed) writeRefusal(reply.raw, headers, faultRefusal(error))

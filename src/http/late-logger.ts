@@ -30,7 +30,7 @@ class LateLogger implements FastifyBaseLogger {
   }
 
   child(...bindings: ChildArguments): FastifyBaseLogger {
-    return this.#own.child(...bindings)
+    return new LateLogger(() => this.#own.child(...bindings), this.level)
   }
 
   fatal(...entry: Parameters<Write>): void {

@@ -95,3 +95,19 @@ it('how long servers take is measured to the first byte and to the end, and stre
   while ((await metric('gatehouse_open_exchanges'))[mcp] !== 0);
   expect((await metric('gatehouse_upstream_response_seconds_count'))[mcp]).toBe(ended + 1)
 })
+
+it('a duration counts in its bucket and in every larger one, and adds to the sum', async () => {
+  const mcp = 'route="/mcp"'
+  const name = 'gatehouse_upstream_response_seconds'
+  const buckets = await metric(`${name}_bucket`)
+  const ofRoute = Object.entries(buckets).filter(([labels]) => labels.includes(mcp))
+  expect(ofRoute.map(([labels]) => labels)).toEqual(
+    ['0.005', '0.02', '0.1', '0.5', '2', '10', '60', '600', '+Inf'].map((le) => `{le="${le}",${mcp}}`),
+  )
+  const counts = ofRoute.map(([, count]) => count)
+  expect(counts).toEqual([...counts].sort((a, b) => a - b))
+  const count = (await metric(`${name}_count`))[`{${mcp}}`]
+  expect(count).toBeGreaterThan(0)
+  expect(counts.at(-1)).toBe(count)
+  expect((await metric(`${name}_sum`))[`{${mcp}}`]).toBeGreaterThan(0)
+})
