@@ -79,8 +79,19 @@ function isPermitted({ allow, deny }: MessageRules, tool: string): boolean {
   const isNamed = (pattern: string) => matchesGlob(pattern, tool)
   // A server may trim a name or read it in other letters: whatever could mean a denied tool is denied.
   const folded = fold(tool)
-  const isDenied = (pattern: string) => isNamed(pattern) || matchesGlob(fold(pattern), folded)
-  return !deny.some(isDenied) && (allow === undefined || allow.some(isNamed))
+  const isMeant = (pattern: string) => matchesGlob(pattern, folded)
+  return !deny.some(isNamed) && !foldedOnce(deny).some(isMeant) && (allow === undefined || allow.some(isNamed))
+}
+
+const FOLDED = new WeakMap<readonly string[], readonly string[]>()
+
+/** The patterns of a configuration are folded once: it costs more than to match them. */
+function foldedOnce(patterns: readonly string[]): readonly string[] {
+  const known = FOLDED.get(patterns)
+  if (known) return known
+  const folded = patterns.map(fold)
+  FOLDED.set(patterns, folded)
+  return folded
 }
 
 function fold(name: string): string {

@@ -10,6 +10,7 @@ import { rawQuery } from '../http/query.ts'
 import { isStillKnown } from '../providers/provider.ts'
 import { CannotOpen, openIdentity, openPat, openTokens } from '../vault.ts'
 import type { OpenAccess } from './access-cache.ts'
+import type { ExternalAccess } from './external-token.ts'
 import type { Gateway } from './gateway.ts'
 
 export type Authenticated =
@@ -57,13 +58,19 @@ function judgeAccess(
 }
 
 /** The same decision for a token of another authorization server: verified, alive, for this audience, allowed by policy. */
-async function authenticateExternal(
+function authenticateExternal(
   gateway: Gateway,
   route: Route,
   authorization: ExternalAuthorization,
   token: string,
-): Promise<Authenticated> {
-  const verified = await gateway.externalTokens.verify(route, authorization, token)
+): Authenticated | Promise<Authenticated> {
+  const verified = gateway.externalTokens.verify(route, authorization, token)
+  return verified instanceof Promise
+    ? verified.then((result) => judgeExternal(gateway, route, result))
+    : judgeExternal(gateway, route, verified)
+}
+
+function judgeExternal(gateway: Gateway, route: Route, verified: ExternalAccess): Authenticated {
   if (verified.outcome === 'unavailable') {
     gateway.logger.warn({ route: route.path, reason: verified.reason }, 'a token could not be verified')
     return {

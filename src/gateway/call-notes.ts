@@ -100,7 +100,9 @@ export function createCallNotes({ audit, digestKey, staticClients, everyCall, no
       // The answer closes before whoever forwarded it hears of that.
       noted.reply.raw.once('close', () => setImmediate(note, noted))
     },
-    settled: (reply, outcome) => void answered.set(reply, outcome),
+    settled(reply, outcome) {
+      if (everyCall) answered.set(reply, outcome)
+    },
     refused(noted, reason, missing) {
       const granted = noted.access.access.scopes
       for (const call of calls(noted))

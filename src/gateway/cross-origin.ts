@@ -13,7 +13,7 @@ const EXPOSED_HEADERS = 'WWW-Authenticate, Mcp-Session-Id, MCP-Protocol-Version,
 export interface CrossOrigin {
   /** No Origin, our own, a loopback page (the Inspector) or one that the operator listed. */
   allows(origin: string | undefined): boolean
-  /** Headers for every answer on a route, refusals included, so that pages can read challenges. */
+  /** Headers for every answer on a route, refusals included, so that pages can read challenges; few where no page asks. */
   headers(origin: string | undefined): Record<string, string>
 }
 
@@ -25,7 +25,7 @@ export function createCrossOrigin(publicUrl: string, allowedOrigins: readonly st
     allows,
     headers: (origin) =>
       origin === undefined || !allows(origin)
-        ? { vary: 'Origin', 'access-control-expose-headers': EXPOSED_HEADERS }
+        ? { vary: 'Origin' }
         : { vary: 'Origin', 'access-control-allow-origin': origin, 'access-control-expose-headers': EXPOSED_HEADERS },
   }
 }

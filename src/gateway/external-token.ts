@@ -21,9 +21,12 @@ export type ExternalAccess =
   | { readonly outcome: 'invalid'; readonly reason: string }
   | { readonly outcome: 'unavailable'; readonly reason: string }
 
-/** Verifies access tokens of other authorization servers (RFC 9068 §4). Never rejects. */
+/** Verifies access tokens of other authorization servers (RFC 9068 §4). */
 export interface ExternalTokens {
-  verify(route: Route, authorization: ExternalAuthorization, token: string): Promise<ExternalAccess>
+  /** Never rejects. What was verified lately is answered at once. */
+  verify(route: Route, authorization: ExternalAuthorization, token: string): ExternalAccess | Promise<ExternalAccess>
+  /** Whether `access` is one that would be answered at once. */
+  remembers(access: OpenAccess): boolean
 }
 
 /** Asymmetric algorithms only: a shared secret would let the resource server make its own tokens (RFC 8725 §3.2). */
@@ -77,23 +80,32 @@ export function createExternalTokens(now: () => number): ExternalTokens {
     return { outcome: 'open', access: openAccess(route, identity, payload, hash) }
   }
 
+  async function checkAnew(...checked: Parameters<typeof check>): Promise<ExternalAccess> {
+    try {
+      const result = await check(...checked)
+      if (result.outcome === 'open') {
+        const { access } = result
+        verified.set(access.access.hash, { access, until: Math.min(access.access.expiresAt, now() + REMEMBER_MS) })
+      }
+      return result
+    } catch (error) {
+      return isTokensFault(error) ? invalid(error.code) : { outcome: 'unavailable', reason: 'issuer_keys' }
+    }
+  }
+
+  function remembered(hash: string): OpenAccess | undefined {
+    const present = verified.get(hash)
+    return present && present.until > now() ? present.access : undefined
+  }
+
   return {
-    async verify(route, authorization, token) {
+    verify(route, authorization, token) {
       if (token.length > MAX_TOKEN_LENGTH) return invalid('too_long')
       const hash = hashToken(`${route.path} ${token}`)
-      const present = verified.get(hash)
-      if (present && present.until > now()) return { outcome: 'open', access: present.access }
-      try {
-        const checked = await check(route, authorization, token, hash)
-        if (checked.outcome === 'open') {
-          const until = Math.min(checked.access.access.expiresAt, now() + REMEMBER_MS)
-          verified.set(hash, { access: checked.access, until })
-        }
-        return checked
-      } catch (error) {
-        return isTokensFault(error) ? invalid(error.code) : { outcome: 'unavailable', reason: 'issuer_keys' }
-      }
+      const access = remembered(hash)
+      return access ? { outcome: 'open', access } : checkAnew(route, authorization, token, hash)
     },
+    remembers: (access) => remembered(access.access.hash) === access,
   }
 }
 

@@ -9,7 +9,7 @@ import { decideOperations } from '../domain/tool-policy.ts'
 import type { RouteRefusal } from '../http/error-reply.ts'
 import type { OpenAccess } from './access-cache.ts'
 import { type AnswerFilter, answerFilter } from './answer-filter.ts'
-import type { CallNotes } from './call-notes.ts'
+import type { CallNotes, NotedRequest } from './call-notes.ts'
 import {
   BODY_TOO_LARGE,
   headerMismatch,
@@ -19,7 +19,7 @@ import {
   WRONG_MEDIA,
 } from './message-refusals.ts'
 import { isModern } from './protocol-era.ts'
-import { readWholeBody } from './whole-body.ts'
+import { readWholeBody, type WholeBody } from './whole-body.ts'
 
 /** What came of looking at a request's messages. */
 export type Inspection =
@@ -36,8 +36,12 @@ interface Refused {
   readonly missing?: readonly string[]
 }
 
-/** Judges what a request asks for. Never rejects. */
-export type MessagePolicy = (request: FastifyRequest, reply: FastifyReply, access: OpenAccess) => Promise<Inspection>
+/** Judges what a request asks for, at once if its body is there. Never rejects. */
+export type MessagePolicy = (
+  request: FastifyRequest,
+  reply: FastifyReply,
+  access: OpenAccess,
+) => Inspection | Promise<Inspection>
 
 export interface MessagePolicyOptions {
   /** The issuer (RFC 8414 §2), for challenges. */
@@ -76,20 +80,15 @@ export function createMessagePolicy(
     return { ...refused('insufficient_scope', refusal), missing: decision.scopes }
   }
 
-  return async (request, reply, access) => {
-    const granted = access.access.scopes
-    if (request.method !== 'POST')
-      return { verdict: 'passed', filter: rules && answerFilter(rules, granted, request.method, []) }
-    const startedAt = now()
-    if (!isPlainJson(request.raw)) return refused('unsupported_media_type', WRONG_MEDIA)
-    const body = await readWholeBody(request.raw, Math.min(maxBodyBytes, MAX_INSPECTED_BYTES))
+  function inspect(body: WholeBody, asked: Asked): Inspection {
     if (body === 'aborted') return { verdict: 'aborted' }
     if (body === 'too_large') return refused('body_too_large', BODY_TOO_LARGE)
     const read = readBytes(body)
     if (!read.ok) return refused(`body_${read.failure}`, UNREADABLE[read.failure])
     const { messages } = read.value
-    const noted = { request, reply, route, access, messages, requestBytes: body.length, startedAt }
-    const refusal = judge(request.raw, read.value, granted)
+    const granted = asked.access.access.scopes
+    const noted = { ...asked, route, messages, requestBytes: body.length }
+    const refusal = judge(asked.request.raw, read.value, granted)
     if (refusal) {
       calls.refused(noted, refusal.reason, refusal.missing)
       return refusal
@@ -97,7 +96,18 @@ export function createMessagePolicy(
     calls.begun(noted)
     return { verdict: 'passed', body, filter: rules && answerFilter(rules, granted, 'POST', messages) }
   }
+
+  return (request, reply, access) => {
+    if (request.method !== 'POST')
+      return { verdict: 'passed', filter: rules && answerFilter(rules, access.access.scopes, request.method, []) }
+    const asked = { request, reply, access, startedAt: now() }
+    if (!isPlainJson(request.raw)) return refused('unsupported_media_type', WRONG_MEDIA)
+    const body = readWholeBody(request.raw, Math.min(maxBodyBytes, MAX_INSPECTED_BYTES))
+    return body instanceof Promise ? body.then((whole) => inspect(whole, asked)) : inspect(body, asked)
+  }
 }
+
+type Asked = Pick<NotedRequest, 'request' | 'reply' | 'access' | 'startedAt'>
 
 /** Another charset would be another text to the server: UTF-7 and UTF-16 hide what these bytes say. */
 const JSON_IN_UTF8 = /^application\/json[\t ]*(?:;[\t ]*charset=("?)utf-8\1[\t ]*)?$/i

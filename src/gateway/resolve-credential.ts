@@ -22,13 +22,13 @@ export interface CredentialSources {
   readonly signedJwt: SignedJwt
 }
 
-/** The credential of this user for this route. Only what a new sign-in could mend is answered with a 401. */
-export async function resolveCredential(
+/** The credential of this user for this route, at once where nobody is asked. Only what a new sign-in could mend is answered with a 401. */
+export function resolveCredential(
   gateway: Gateway,
   { credentials, exchanged, signedJwt }: CredentialSources,
   route: Route,
   access: OpenAccess,
-): Promise<ResolvedCredential> {
+): ResolvedCredential | Promise<ResolvedCredential> {
   const rule = route.credential
   switch (rule.kind) {
     case 'none':
@@ -36,13 +36,13 @@ export async function resolveCredential(
     case 'static':
       return { ok: true, value: rule.value.reveal() }
     case 'signed-jwt':
-      return { ok: true, value: await signedJwt(route, rule, access) }
+      return signedJwt(route, rule, access).then((value) => ({ ok: true, value }))
     case 'user-pat':
       return usablePat(gateway, rule.label, access)
     case 'provider-token':
-      return fromProvider(gateway, route, await credentials.forAccess(access))
+      return credentials.forAccess(access).then((fresh) => fromProvider(gateway, route, fresh))
     case 'token-exchange':
-      return fromExchange(gateway, route, await exchanged.forAccess(route, rule, access))
+      return exchanged.forAccess(route, rule, access).then((issued) => fromExchange(gateway, route, issued))
   }
 }
 

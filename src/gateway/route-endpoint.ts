@@ -77,10 +77,12 @@ export function routeEndpoint(gateway: Gateway, forwarding: Forwarding, route: R
     const entered = concurrency.enter(route.path, access.grant.id)
     if (entered !== 'entered') return refuse(visit, entered, busy(entered))
     try {
-      const inspected = policy ? await policy(request, reply, access) : NOT_INSPECTED
+      const inspecting = policy ? policy(request, reply, access) : NOT_INSPECTED
+      const inspected = inspecting instanceof Promise ? await inspecting : inspecting
       if (inspected.verdict === 'aborted') return
       if (inspected.verdict === 'refused') return refuse(visit, inspected.reason, inspected.refusal)
-      const resolved = await resolveCredential(gateway, forwarding, route, access)
+      const resolving = resolveCredential(gateway, forwarding, route, access)
+      const resolved = resolving instanceof Promise ? await resolving : resolving
       if (!resolved.ok) return refuse(visit, resolved.reason, resolved.refusal)
       const { filter } = inspected
       const read = inspected.body ?? readSmallBody(request.raw)
@@ -100,7 +102,9 @@ export function routeEndpoint(gateway: Gateway, forwarding: Forwarding, route: R
   }
 
   function isOpen(access: OpenAccess): boolean {
-    return gateway.cache.find(access.access.hash) === access
+    return route.authorization
+      ? gateway.externalTokens.remembers(access)
+      : gateway.cache.find(access.access.hash) === access
   }
 
   function refuse({ request, reply, headers }: Visit, reason: string, refusal: RouteRefusal): void {

@@ -3,11 +3,13 @@ import { announcesMoreThan } from './request-body.ts'
 
 /**
  * The whole body of a request, however it is framed; `too_large` without reading on after `maxBytes`, `aborted` when the
- * client left before it was complete.
+ * client left before it was complete. A body that is there already is returned at once.
  */
-export function readWholeBody(request: IncomingMessage, maxBytes: number): Promise<Buffer | 'too_large' | 'aborted'> {
-  if (announcesMoreThan(request, maxBytes)) return Promise.resolve('too_large')
-  if (request.destroyed) return Promise.resolve('aborted')
+export function readWholeBody(request: IncomingMessage, maxBytes: number): WholeBody | Promise<WholeBody> {
+  if (announcesMoreThan(request, maxBytes)) return 'too_large'
+  if (request.destroyed) return 'aborted'
+  const length = Number(request.headers['content-length'] ?? 0)
+  if (length > 0 && request.readableLength === length) return request.read() as Buffer
   return new Promise((resolve) => {
     const chunks: Buffer[] = []
     let bytes = 0
@@ -24,3 +26,6 @@ export function readWholeBody(request: IncomingMessage, maxBytes: number): Promi
     request.once('error', () => resolve('aborted'))
   })
 }
+
+/** `too_large` and `aborted`: there is none. */
+export type WholeBody = Buffer | 'too_large' | 'aborted'

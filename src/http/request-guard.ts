@@ -23,22 +23,30 @@ export interface Refused {
 export function guardRequest(request: IncomingMessage, hosts: ReadonlySet<string>): Refused | undefined {
   const { rawHeaders } = request
   if (rawHeaders.length / 2 > MAX_HEADER_LINES) return { status: 431, problem: 'too many header lines' }
-  let seen = 0
-  for (let index = 0; index < rawHeaders.length; index += 2) {
-    const bit = SINGLE_VALUE.get((rawHeaders[index] ?? '').toLowerCase()) ?? 0
-    if ((seen & bit) !== 0) return { status: 400, problem: 'a header occurs more than once' }
-    seen |= bit
-  }
+  // As many names as lines: no name is there twice.
+  if (Object.keys(request.headers).length !== rawHeaders.length / 2 && repeatsOne(rawHeaders))
+    return { status: 400, problem: 'a header occurs more than once' }
   // Node's parser lets a request line through that calls itself HTTP/2.0 (RFC 9112 §2.3, B233).
   if (request.httpVersionMajor !== 1) return { status: 400, problem: 'only HTTP/1.0 and HTTP/1.1 are spoken here' }
   if (!TARGET.test(request.url ?? '')) return { status: 400, problem: 'the request target is not well-formed' }
-  if (/websocket/i.test(request.headers.upgrade ?? '')) return { status: 400, problem: 'WebSocket is not spoken here' }
-  const coding = request.headers['transfer-encoding']
+  const { upgrade, host = '', 'transfer-encoding': coding } = request.headers
+  if (upgrade !== undefined && /websocket/i.test(upgrade))
+    return { status: 400, problem: 'WebSocket is not spoken here' }
   if (coding !== undefined && coding.toLowerCase() !== 'chunked')
     return { status: 400, problem: 'only chunked transfer coding is understood' }
-  if (!hosts.has((request.headers.host ?? '').toLowerCase()))
+  if (!hosts.has(host) && !hosts.has(host.toLowerCase()))
     return { status: 421, problem: 'this gateway does not answer for that host' }
   return undefined
+}
+
+function repeatsOne(rawHeaders: readonly string[]): boolean {
+  let seen = 0
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const bit = SINGLE_VALUE.get((rawHeaders[index] ?? '').toLowerCase()) ?? 0
+    if ((seen & bit) !== 0) return true
+    seen |= bit
+  }
+  return false
 }
 
 /** The Host values that mean this gateway: its public authority, with and without a default port. */

@@ -39,7 +39,7 @@ async function answerTo({ looks, attempts }: Steps) {
   const gateway: Partial<Gateway> = {
     issuer: 'https://gateway.example',
     cache: { find: () => undefined, load: async () => undefined, apply: () => {} },
-    externalTokens: { verify: () => next(nextLook) },
+    externalTokens: { verify: () => next(nextLook), remembers: () => false },
     metrics: createMetrics(),
     logger: pino({ enabled: false }),
     now: Date.now,
