@@ -3,6 +3,7 @@ import type { IdentityMapping, IdentityRequest, RequiredClaims, TokenAnswerRules
 import type { Secret } from '../domain/secret.ts'
 import { readPath } from './identity-path.ts'
 import { readIdentity } from './oidc-identity.ts'
+import type { ReadIdentity } from './provider.ts'
 import { errorCode, ProviderTrouble, troubleOfStatus } from './provider-http.ts'
 import { hasRequiredClaims } from './required-claims.ts'
 import { type Members, troubleOfCode } from './token-answer.ts'
@@ -24,16 +25,22 @@ export interface IdentityRules {
   readonly tokenAnswer: TokenAnswerRules
 }
 
+/** Who the user of an access token is. Throws as {@link rereadMappedIdentity} does. */
+export async function readMappedIdentity(...args: Parameters<typeof rereadMappedIdentity>): Promise<Identity> {
+  const read = await rereadMappedIdentity(...args)
+  return read.identity
+}
+
 /**
- * Who the user of an access token is. Throws {@link ProviderTrouble}: `unavailable` when the provider could not be asked,
+ * The same, with whether an answer that may be missing was refused: then a part was read. Throws {@link ProviderTrouble}: `unavailable` when the provider could not be asked,
  * `dead` when a required claim is missing, `misconfigured` for every answer that does not name a subject.
  */
-export async function readMappedIdentity(
+export async function rereadMappedIdentity(
   { name, identity, requiredClaims, tokenAnswer }: IdentityRules,
   accessToken: Secret,
   token: Members,
   send: Send,
-): Promise<Identity> {
+): Promise<ReadIdentity & { readonly identity: Identity }> {
   const answers = await Promise.all(
     Object.entries(identity.requests).map(
       async ([document, request]) => [document, await ask(request, accessToken, tokenAnswer, send)] as const,
@@ -52,7 +59,12 @@ export async function readMappedIdentity(
   const found = readIdentity(name, [claims], 'groups')
   if (!found) throw new ProviderTrouble('misconfigured', 'subject_unusable')
   if (!hasRequiredClaims(requiredClaims, read)) throw new ProviderTrouble('dead', 'required_claim_missing')
-  return found
+  const refused = answers.flatMap(([document, answer]) => (answer === undefined ? [document] : []))
+  if (refused.length === 0) return { outcome: 'read', identity: found }
+  const isRefused = (path: string | undefined) => refused.some((document) => path?.split(/[.[]/, 1)[0] === document)
+  const paths = { email: [identity.email], name: identity.name, groups: [identity.groups] }
+  const unsaid = (['email', 'name', 'groups'] as const).filter((claim) => paths[claim].some(isRefused))
+  return { outcome: 'partly-read', identity: found, silent: ['api'], unsaid }
 }
 
 async function ask(request: IdentityRequest, token: Secret, rules: TokenAnswerRules, send: Send): Promise<unknown> {

@@ -3,7 +3,7 @@ import type { OAuth2Profile, RegistrationRules } from '../domain/provider-profil
 import type { Secret } from '../domain/secret.ts'
 import { outcomeOfAuthorizationError } from './authorization-error.ts'
 import { createClientRegistration } from './client-registration.ts'
-import { readMappedIdentity } from './mapped-identity.ts'
+import { readMappedIdentity, rereadMappedIdentity } from './mapped-identity.ts'
 import { createOAuth2Requests } from './oauth2-requests.ts'
 import type { Provider, SignInOutcome } from './provider.ts'
 import { type Fetch, ProviderTrouble, troubleOf } from './provider-http.ts'
@@ -89,7 +89,7 @@ export function createOauth2Provider(options: OAuth2Options, tools: OAuth2Tools 
               const form = { grant_type: 'refresh_token', refresh_token: refreshToken.reveal() }
               const { tokens, members } = await requests.open().ask('refresh', form)
               const identify = () =>
-                identityOutcome(() => readMappedIdentity(options, tokens.accessToken, members, requests.open().send))
+                identityOutcome(() => rereadMappedIdentity(options, tokens.accessToken, members, requests.open().send))
               // RFC 6749 §6: without a new refresh token the old one stays good.
               const kept = { refreshToken, ...tokens }
               return { outcome: 'refreshed', tokens: kept, ...(readsTokenAnswer(options) ? {} : { identify }) }

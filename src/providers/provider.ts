@@ -1,5 +1,5 @@
 import type { ProviderTokens } from '../domain/credential.ts'
-import type { Identity } from '../domain/identity.ts'
+import type { Identity, PartlyRead } from '../domain/identity.ts'
 import type { RefreshRules, RevocationReach } from '../domain/provider-profile.ts'
 import type { Secret } from '../domain/secret.ts'
 import type { TokenExchangeRequest } from '../domain/token-exchange.ts'
@@ -56,10 +56,16 @@ export type RefreshOutcome =
       readonly retryAfterMs?: number
     }
 
-/** Who a user is by now. `denied`: a claim that everybody must have is gone. `unavailable`: nothing was learned. */
-export type IdentityOutcome =
+/**
+ * Who a user is by now. `partly-read`: not everybody has spoken who did at the sign-in. `denied`: a claim that everybody must
+ * have is gone. `unavailable`: nothing was learned.
+ */
+export type IdentityOutcome = ReadIdentity | { readonly outcome: 'denied' | 'unavailable'; readonly reason: string }
+
+/** What was read of a user, all of it or a part. */
+export type ReadIdentity =
   | { readonly outcome: 'read'; readonly identity: Identity }
-  | { readonly outcome: 'denied' | 'unavailable'; readonly reason: string }
+  | ({ readonly outcome: 'partly-read' } & PartlyRead)
 
 /** A token that was issued for somebody else's eyes. `expiresAt` in ms since 1970, absent if unknown. */
 export interface ExchangedToken {

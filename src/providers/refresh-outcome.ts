@@ -1,5 +1,4 @@
-import type { Identity } from '../domain/identity.ts'
-import type { IdentityOutcome, RefreshOutcome } from './provider.ts'
+import type { IdentityOutcome, ReadIdentity, RefreshOutcome } from './provider.ts'
 import { troubleOf } from './provider-http.ts'
 
 /** What trouble with a refresh means for its token; `asked`: whether the token endpoint was asked at all. */
@@ -12,9 +11,9 @@ export function failedRefresh(error: unknown, asked: boolean): RefreshOutcome {
 }
 
 /** Who the user is by now, read by `read`; trouble means that nothing was learned, except that a claim is missing. */
-export async function identityOutcome(read: () => Promise<Identity>): Promise<IdentityOutcome> {
+export async function identityOutcome(read: () => Promise<ReadIdentity>): Promise<IdentityOutcome> {
   try {
-    return { outcome: 'read', identity: await read() }
+    return await read()
   } catch (error) {
     const { reason } = troubleOf(error)
     return { outcome: reason === 'required_claim_missing' ? 'denied' : 'unavailable', reason }
