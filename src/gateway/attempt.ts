@@ -1,9 +1,9 @@
-import type { IncomingMessage } from 'node:http'
-import type { Readable } from 'node:stream'
+import { WithheldEvent } from './event-filter.ts'
 import { type Exchange, type ForwardOutcome, failedBeforeAnswer, reasonOf, type ServerHeaders } from './exchange.ts'
+import { BodyTooLarge } from './http1/body-sender.ts'
 import type { RequestControl, RequestHandler } from './http1/request.ts'
 import { endAt, type OpenExchange, type OpenExchanges } from './open-exchanges.ts'
-import { announcesMoreThan, BodyTooLargeError, streamedBody } from './request-body.ts'
+import { announcesMoreThan, streamedBody } from './request-body.ts'
 import { type ResponseWriter, responseWriter } from './response-writer.ts'
 import type { Upstream } from './upstreams.ts'
 import { withholdingWriter } from './withholding-writer.ts'
@@ -42,7 +42,6 @@ function start(
   const { request, response } = exchange
   const method = request.method ?? 'GET'
   const bodyless = WITHOUT_BODY.has(method)
-  const streams = exchange.body === 'stream' && !bodyless
   // GET and subscriptions/listen have no natural end; any other event stream ends with its result.
   const endless = method === 'GET' || request.headers['mcp-method'] === 'subscriptions/listen'
   let settled = false
@@ -53,7 +52,6 @@ function start(
   let stopWatching: (() => void) | undefined
 
   if (exchange.body === 'stream' && bodyless) request.resume()
-  const body = streams ? streamedBody(request, limits.maxBodyBytes) : undefined
 
   function settle(outcome: ForwardOutcome): void {
     if (settled) return
@@ -63,7 +61,6 @@ function start(
     open.remove(entry)
     // What the client has still to send of its body must never be read as the next request (B235).
     if (!request.complete) response.shouldKeepAlive = false
-    body?.stop()
     resolve(outcome)
   }
 
@@ -89,21 +86,27 @@ function start(
     if (writer.begun()) response.on('drain', () => controller?.resume())
   }
 
-  function take(current: RequestControl, chunk: Buffer): void {
-    const bytes = exchange.rewrite && writer?.isEventStream ? exchange.rewrite(chunk) : chunk
+  /** Returns whether nobody needs the chunk any more. */
+  function take(current: RequestControl, chunk: Buffer): boolean {
+    if (!exchange.rewrite || !writer?.isEventStream) return pass(current, chunk)
+    const bytes = exchange.rewrite(chunk)
     if (bytes instanceof Promise) hold(current, bytes, (rewritten) => pass(current, rewritten))
     else pass(current, bytes)
+    return false
   }
 
-  function pass(current: RequestControl, bytes: Buffer): void {
-    if (bytes.length > 0 && writer?.write(bytes) === false) current.pause()
+  function pass(current: RequestControl, bytes: Buffer): boolean {
+    const written = bytes.length > 0 ? writer?.write(bytes) : 'out'
+    if (written === 'full') current.pause()
     if (writer?.isWithheld) abandon({ kind: 'answer_withheld' })
     else if (winding && writer?.atEventBoundary()) entry.cut()
+    return written === 'out'
   }
 
-  function receive(current: RequestControl, chunk: Buffer): void {
-    if (held) held.chunks.push(chunk)
-    else take(current, chunk)
+  function receive(current: RequestControl, chunk: Buffer): boolean {
+    if (!held) return take(current, chunk)
+    held.chunks.push(chunk)
+    return false
   }
 
   function finish(): void {
@@ -131,6 +134,7 @@ function start(
       })
       .catch((error: Error) => {
         const begun = writer?.begun() === true
+        if (begun && error instanceof WithheldEvent) writer?.write(error.before)
         if (begun) writer?.breakOff()
         const [reason, status, bytes] = [reasonOf(error), response.statusCode, writer?.bytes ?? 0]
         abandon(begun ? { kind: 'broken_off', status, bytes, reason } : { kind: 'not_admitted', reason })
@@ -178,7 +182,7 @@ function start(
         writer.breakOff()
         settle({ kind: 'broken_off', status: response.statusCode, bytes: writer.bytes, reason: reasonOf(error) })
       } else {
-        const tooLarge = error instanceof BodyTooLargeError
+        const tooLarge = error instanceof BodyTooLarge
         settle(tooLarge ? { kind: 'body_too_large' } : failedBeforeAnswer(error, controller !== undefined))
       }
     },
@@ -195,11 +199,11 @@ function start(
       method,
       path: pathWithQuery(upstream, exchange.query),
       headers: exchange.headers,
-      body: body
-        ? withLength(request, body.stream)
-        : exchange.body instanceof Buffer && !bodyless
-          ? exchange.body
-          : undefined,
+      body: bodyless
+        ? undefined
+        : exchange.body === 'stream'
+          ? streamedBody(request, limits.maxBodyBytes)
+          : exchange.body,
       answerTimeoutMs: method === 'GET' ? 0 : limits.answerTimeoutMs,
     },
     handler,
@@ -219,10 +223,4 @@ function pathWithQuery(upstream: Upstream, query: string): string {
   const own = upstream.url.search
   if (query === '') return upstream.path + own
   return `${upstream.path}${own === '' ? '?' : `${own}&`}${query}`
-}
-
-/** A body of known length is framed by it; Node has already checked that exactly so many bytes come (RFC 9112 §6.3). */
-function withLength(request: IncomingMessage, stream: Readable) {
-  const length = request.headers['content-length']
-  return length === undefined ? { stream } : { stream, length: Number(length) }
 }

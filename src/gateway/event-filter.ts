@@ -3,6 +3,13 @@ import type { StreamRewrite } from './endpoint-event.ts'
 /** Thrown into an event stream that holds something of which nobody can say whether the client may see it. */
 export class WithheldEvent extends Error {
   override readonly name = 'WithheldEvent'
+  /** What came at the same time and before it. */
+  readonly before: Buffer
+
+  constructor(before: Buffer) {
+    super('withheld event')
+    this.before = before
+  }
 }
 
 /** Far more than any list of tools; an event that is longer ends the stream. */
@@ -32,7 +39,7 @@ export function eventFilter(filter: (data: string) => string | undefined): Strea
       if (isLineEnd && isLineEmpty) {
         const event = Buffer.concat([...pending, chunk.subarray(from, at + 1)])
         const passed = filtered(event, filter)
-        if (!passed) return Promise.reject(new WithheldEvent())
+        if (!passed) return Promise.reject(new WithheldEvent(Buffer.concat(ready)))
         ready.push(passed)
         pending = []
         pendingBytes = 0
@@ -45,7 +52,7 @@ export function eventFilter(filter: (data: string) => string | undefined): Strea
     else if (rest.length > 0) {
       pending.push(rest)
       pendingBytes += rest.length
-      if (pendingBytes > MAX_EVENT_BYTES) return Promise.reject(new WithheldEvent())
+      if (pendingBytes > MAX_EVENT_BYTES) return Promise.reject(new WithheldEvent(Buffer.concat(ready)))
     }
     return ready.length === 1 && ready[0] ? ready[0] : Buffer.concat(ready)
   }

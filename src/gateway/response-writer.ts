@@ -25,8 +25,11 @@ export interface ResponseWriter {
   readonly bytes: number
   /** Whether the client has seen the status line. */
   begun(): boolean
-  /** Takes a piece of the body; false asks the caller to pause until the response drains. */
-  write(chunk: Buffer): boolean
+  /**
+   * Takes a piece of the body: it is out already, or it is `kept` and must stay as it is; `full` besides asks the caller
+   * to pause until the response drains.
+   */
+  write(chunk: Buffer): 'out' | 'kept' | 'full'
   /** The answer is complete. */
   end(): void
   /** Ends the client's connection so that no client can take the answer for complete (P-69). */
@@ -64,7 +67,7 @@ function collectingWriter(response: ServerResponse, status: number, headers: Out
     write(chunk: Buffer) {
       writer.bytes += chunk.length
       chunks.push(chunk)
-      return true
+      return 'kept' as const
     },
     end() {
       response.writeHead(status, headers)
@@ -88,7 +91,7 @@ function streamingWriter(response: ServerResponse, status: number, headers: Outg
     begun: () => true,
     write(chunk: Buffer) {
       writer.bytes += chunk.length
-      return response.write(chunk)
+      return writeNow(response, chunk)
     },
     end() {
       response.end()
@@ -102,6 +105,16 @@ function streamingWriter(response: ServerResponse, status: number, headers: Outg
     atEventBoundary: () => false,
   }
   return writer
+}
+
+/** Node would wait for more to write until the end of this turn, and memory could not be used again before. */
+function writeNow(response: ServerResponse, chunk: Buffer): 'out' | 'kept' | 'full' {
+  const { socket } = response
+  socket?.cork()
+  const goesOn = response.write(chunk)
+  socket?.uncork()
+  if (response.writableLength === 0) return 'out'
+  return goesOn ? 'kept' : 'full'
 }
 
 function eventWriter(response: ServerResponse, head: AnswerHead, headers: OutgoingHttpHeaders): ResponseWriter {

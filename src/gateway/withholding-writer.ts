@@ -30,7 +30,7 @@ export function withholdingWriter(
       writer.bytes += chunk.length
       if (writer.bytes > MAX_ANSWER_BYTES) writer.isWithheld = true
       else chunks.push(chunk)
-      return true
+      return 'kept' as const
     },
     end() {
       const body = whole(Buffer.concat(chunks))

@@ -3,7 +3,7 @@ import type { ServerHeaders } from '../exchange.ts'
 /** What is heard of one answer, in this order: `head` once, `data` any number of times, `end` once. */
 export interface AnswerEvents {
   head(status: number, headers: ServerHeaders): void
-  /** A view of what was fed; it is only good until the call returns. */
+  /** All of the body that one feeding brought: a view of what was fed. */
   data(chunk: Buffer): void
   /** `reusable`: whether another request may follow on this connection (RFC 9112 §9.3). */
   end(reusable: boolean): void
@@ -13,7 +13,10 @@ export interface AnswerEvents {
 export interface AnswerParser {
   /** The answer to a request of this method is expected from now on. */
   expect(method: string): void
-  /** Takes what arrived. Throws {@link MalformedAnswer}, also for bytes that nobody asked for. */
+  /**
+   * Takes what arrived; the body is drawn together in it, so that it is another one afterwards. Throws
+   * {@link MalformedAnswer}, also for bytes that nobody asked for.
+   */
   feed(chunk: Buffer): void
   /** The server has closed its side: the end of a body without length, or else a {@link MalformedAnswer}. */
   finish(): void
@@ -64,11 +67,32 @@ export function createAnswerParser(events: AnswerEvents): AnswerParser {
   let left = 0
   /** The beginning of a line or head whose end has not arrived. */
   let pending: Buffer | undefined
+  /** What has been fed of the body and is not passed on yet. */
+  let body: Buffer | undefined
 
   function feed(chunk: Buffer): void {
     let rest = pending === undefined ? chunk : Buffer.concat([pending, chunk])
     pending = undefined
     while (rest.length > 0) rest = step(rest)
+    passOn()
+  }
+
+  /** A server may cut its answer into pieces as small as it likes; the client gets those that came together as one. */
+  function gather(part: Buffer): void {
+    if (body === undefined) {
+      body = part
+      return
+    }
+    // What lies between the two was their framing.
+    const joined = Buffer.from(body.buffer, body.byteOffset, body.length + part.length)
+    part.copy(joined, body.length)
+    body = joined
+  }
+
+  function passOn(): void {
+    const passed = body
+    body = undefined
+    if (passed) events.data(passed)
   }
 
   function step(bytes: Buffer): Buffer {
@@ -80,7 +104,7 @@ export function createAnswerParser(events: AnswerEvents): AnswerParser {
       case 'length':
         return readCounted(bytes, endAnswer)
       case 'until-close':
-        events.data(bytes)
+        gather(bytes)
         return NOTHING
       case 'chunk-size':
         return readChunkSize(bytes)
@@ -145,7 +169,7 @@ export function createAnswerParser(events: AnswerEvents): AnswerParser {
   function readCounted(bytes: Buffer, complete: () => void): Buffer {
     const part = bytes.length <= left ? bytes : bytes.subarray(0, left)
     left -= part.length
-    events.data(part)
+    gather(part)
     if (left === 0) complete()
     return bytes.subarray(part.length)
   }
@@ -183,6 +207,7 @@ export function createAnswerParser(events: AnswerEvents): AnswerParser {
   }
 
   function endAnswer(): void {
+    passOn()
     state = 'idle'
     events.end(reusable)
   }

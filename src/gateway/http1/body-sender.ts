@@ -1,22 +1,34 @@
 import type { Socket } from 'node:net'
-import type { Readable } from 'node:stream'
+import type { StreamedBody } from './request.ts'
 
 /** A body on its way into a socket. */
 export interface BodySender {
   /** Whether all of it has been handed to the socket. */
   readonly complete: boolean
-  /** Sends no more of it. */
+  /** Sends no more of it, and reads no further. */
   stop(): void
 }
 
+/** The body exceeds its limit. */
+export class BodyTooLarge extends Error {
+  override readonly name = 'BodyTooLarge'
+  readonly code = 'BODY_TOO_LARGE'
+}
+
+/** More or less than was announced: the server would take the next request for a part of this one, or wait for ever. */
+class WrongLength extends Error {
+  override readonly name = 'WrongLength'
+  readonly code = 'BODY_LENGTH_WRONG'
+}
+
 /**
- * Sends `stream` as the body of a request, in chunks (RFC 9112 §7.1) unless its `length` in bytes is known, no faster than
- * the socket takes it. `failed` hears of a stream that breaks off or is not as long as it was said to be.
+ * Sends the body of a request, in chunks (RFC 9112 §7.1) unless its length is known, no faster than the socket takes it.
+ * The stream is never destroyed. `failed` hears of one that breaks off, is not as long as it was said to be, or exceeds its
+ * limit ({@link BodyTooLarge}).
  */
 export function sendBody(
   socket: Socket,
-  stream: Readable,
-  length: number | undefined,
+  { stream, length, maxBytes = Number.POSITIVE_INFINITY, release }: StreamedBody,
   failed: (error: Error) => void,
 ): BodySender {
   let sent = 0
@@ -24,18 +36,17 @@ export function sendBody(
 
   function onData(chunk: Buffer): void {
     sent += chunk.length
-    if (length !== undefined && sent > length) {
-      fail(new WrongLength())
-      return
-    }
-    if (length === undefined) {
-      socket.cork()
-      socket.write(`${chunk.length.toString(16)}\r\n`, 'latin1')
-      socket.write(chunk)
-      socket.write('\r\n', 'latin1')
-      process.nextTick(() => socket.uncork())
-    } else socket.write(chunk)
-    if (socket.writableNeedDrain) stream.pause()
+    if (sent > maxBytes) fail(new BodyTooLarge())
+    else if (length !== undefined && sent > length) fail(new WrongLength())
+    else send(chunk)
+  }
+
+  function send(chunk: Buffer): void {
+    if (length === undefined) writeChunk(socket, chunk)
+    else socket.write(chunk)
+    // What counts is what the kernel did not take; a large piece exceeds the high water mark even if it is gone already.
+    if (socket.writableLength === 0) release?.(chunk)
+    else if (socket.writableNeedDrain) stream.pause()
   }
 
   function onDrain(): void {
@@ -64,6 +75,8 @@ export function sendBody(
   function stop(): void {
     socket.off('drain', onDrain)
     stream.off('data', onData).off('end', onEnd).off('error', fail).off('close', onClose)
+    // Without a listener for data it would go on reading, and lose what it reads.
+    if (!complete) stream.pause()
   }
 
   socket.on('drain', onDrain)
@@ -78,8 +91,11 @@ export function sendBody(
   }
 }
 
-/** More or less than was announced: the server would take the next request for a part of this one, or wait for ever. */
-class WrongLength extends Error {
-  override readonly name = 'WrongLength'
-  readonly code = 'BODY_LENGTH_WRONG'
+/** In one write. */
+function writeChunk(socket: Socket, chunk: Buffer): void {
+  socket.cork()
+  socket.write(`${chunk.length.toString(16)}\r\n`, 'latin1')
+  socket.write(chunk)
+  socket.write('\r\n', 'latin1')
+  socket.uncork()
 }

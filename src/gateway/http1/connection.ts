@@ -48,6 +48,8 @@ export function openConnection(
   let current: Current | undefined
   let isFree = false
   let isLent = true
+  /** Whether nobody needs what was received last any more. */
+  let isDone = true
   let idleMs = IDLE_MS
   let trouble: Error | undefined
   const connecting = setTimeout(() => fail(new NoAnswer('CONNECT_TIMEOUT')), connectTimeoutMs)
@@ -63,7 +65,7 @@ export function openConnection(
       current?.handler.onHead(current.control, status, headers)
     },
     data(chunk) {
-      current?.handler.onData(current.control, isLent ? Buffer.from(chunk) : chunk)
+      if (current) isDone = current.handler.onData(current.control, isLent ? Buffer.from(chunk) : chunk) === true
     },
     end(reusable) {
       // An answer that overtook the body of its request: what is left of that would be read as the next request.
@@ -93,17 +95,19 @@ export function openConnection(
     return started
   }
 
-  function receive(chunk: Buffer, lent: boolean): void {
+  function receive(chunk: Buffer, lent: boolean): boolean {
     isLent = lent
+    isDone = true
     try {
       parser.feed(chunk)
     } catch (error) {
       fail(error as Error)
-      return
+      return isDone
     }
-    if (current || socket.destroyed) return
+    if (current || socket.destroyed) return isDone
     if (isFree) release()
     else socket.destroy()
+    return isDone
   }
 
   function awaitAnswer(timeoutMs: number): void {
@@ -166,7 +170,7 @@ export function openConnection(
       const { body } = request
       if (Buffer.isBuffer(body)) socket.write(joined(head, body))
       else socket.write(head, 'latin1')
-      if (body && 'stream' in body) started.body = sendBody(socket, body.stream, body.length, fail)
+      if (body && 'stream' in body) started.body = sendBody(socket, body, fail)
       if (request.answerTimeoutMs > 0) awaitAnswer(request.answerTimeoutMs)
     },
     destroy: () => void socket.destroy(),

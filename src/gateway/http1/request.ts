@@ -8,10 +8,22 @@ export interface UpstreamRequest {
   /** Path and query. */
   readonly path: string
   readonly headers: HeaderLines
-  /** Known in whole, or a stream, of `length` bytes where that is known. Absent: no body. */
-  readonly body?: Buffer | { readonly stream: Readable; readonly length?: number } | undefined
+  /** Absent: no body. */
+  readonly body?: Buffer | StreamedBody | undefined
   /** How long the answer's head may take, in ms; 0: for ever. */
   readonly answerTimeoutMs: number
+}
+
+/** A body that is sent as it comes. */
+export interface StreamedBody {
+  /** Paused and resumed, and never destroyed: it may come over a connection that has to carry the answer. */
+  readonly stream: Readable
+  /** In bytes, where that is known. */
+  readonly length?: number
+  /** Absent: no limit. */
+  readonly maxBytes?: number
+  /** Hears of chunks that nobody needs any more. */
+  readonly release?: (chunk: Buffer) => void
 }
 
 /** The reins of a request that is under way; afterwards they move nothing, whatever its connection then carries. */
@@ -30,8 +42,11 @@ export interface RequestControl {
 export interface RequestHandler {
   onStart(control: RequestControl): void
   onHead(control: RequestControl, status: number, headers: ServerHeaders): void
-  /** The chunk is the handler's own. */
-  onData(control: RequestControl, chunk: Buffer): void
+  /**
+   * What arrived of the body, at once. The chunk is the handler's own, unless it returns true: it is done with it, and the
+   * memory is used again.
+   */
+  onData(control: RequestControl, chunk: Buffer): boolean
   onEnd(): void
   /** `code` of the error says why. */
   onError(error: Error): void

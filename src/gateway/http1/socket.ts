@@ -15,12 +15,19 @@ export interface Origin {
 const TCP_KEEP_ALIVE_MS = 60_000
 /** Everybody reads into the same memory: what is received is dealt with before the next read. */
 const RECEIVED = Buffer.allocUnsafeSlow(64 * 1024)
-/** A read that fills so much of it belongs to a large answer, which is read into memory of its own from then on. */
+/**
+ * A read that fills so much of it belongs to a large answer. That is read into memory of its own, which goes straight on
+ * into another socket and is read into again: new memory for each piece makes the garbage collector go through the whole
+ * heap every few answers, and takes more time than everything else together.
+ */
 const LARGE_READ_BYTES = 32 * 1024
 const LARGE_BUFFER_BYTES = 256 * 1024
 
-/** Takes what was received: a view that is `lent` until the call returns, or the taker's own. */
-export type Receive = (chunk: Buffer, lent: boolean) => void
+/**
+ * Takes what was received: a view that is `lent` until the call returns, or the taker's own unless it returns true: then
+ * the same memory is read into again.
+ */
+export type Receive = (chunk: Buffer, lent: boolean) => boolean
 
 /** The origin of an http or https URL. */
 export function originOf(url: URL): Origin {
@@ -46,8 +53,10 @@ function readInto(receive: Receive): OnReadOpts {
     buffer: () => into,
     callback(length: number, buffer: Uint8Array) {
       const isShared = buffer === RECEIVED
-      into = length < LARGE_READ_BYTES ? RECEIVED : Buffer.allocUnsafeSlow(LARGE_BUFFER_BYTES)
-      receive((buffer as Buffer).subarray(0, length), isShared)
+      const isFree = receive((buffer as Buffer).subarray(0, length), isShared)
+      // Whoever keeps a piece is slow, or pauses: while nothing is read, no memory waits for it.
+      if (length < LARGE_READ_BYTES || !isFree) into = RECEIVED
+      else if (isShared) into = Buffer.allocUnsafeSlow(LARGE_BUFFER_BYTES)
       return true
     },
   }

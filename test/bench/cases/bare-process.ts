@@ -26,7 +26,10 @@ const server = createServer((request, response) => {
         onHead(_, status, headers) {
           response.writeHead(status, { 'content-type': String(headers['content-type']) })
         },
-        onData: (_, chunk) => void received.push(chunk),
+        onData(_, chunk) {
+          received.push(chunk)
+          return false
+        },
         onEnd: () => void response.end(Buffer.concat(received)),
         onError: () => void response.destroy(),
       },

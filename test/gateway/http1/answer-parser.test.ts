@@ -30,7 +30,7 @@ function read(pieces: readonly (string | Buffer)[], { method = 'POST', closed = 
   })
   parser.expect(method)
   try {
-    for (const piece of pieces) parser.feed(Buffer.isBuffer(piece) ? piece : Buffer.from(piece, 'latin1'))
+    for (const piece of pieces) parser.feed(Buffer.isBuffer(piece) ? Buffer.from(piece) : Buffer.from(piece, 'latin1'))
     if (closed) parser.finish()
     return { answers }
   } catch (error) {

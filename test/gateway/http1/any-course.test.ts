@@ -117,9 +117,10 @@ function take(pool: Pool, id: number, pick: (below: number) => number): Promise<
         step(control)
         text += chunk.toString('latin1')
         if (!wanted.startsWith(text)) reject(new Error(`${id} got ${text.slice(-40)}`))
-        if (!isSlow || isOver) return
+        if (!isSlow || isOver) return true
         control.pause()
         setImmediate(() => setImmediate(() => control.resume()))
+        return true
       },
       onEnd: () => over('whole'),
       onError: () => over('failed'),

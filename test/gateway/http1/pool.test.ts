@@ -55,6 +55,7 @@ function ask(
         },
         onData(_, chunk) {
           answer += chunk.toString('latin1')
+          return true
         },
         onEnd: () => resolve(answer),
         onError: (error) => resolve((error as NodeJS.ErrnoException).code ?? error.name),
@@ -192,7 +193,7 @@ describe('a request', () => {
         {
           onStart() {},
           onHead() {},
-          onData() {},
+          onData: () => true,
           onEnd() {
             throw new Error('no room')
           },
