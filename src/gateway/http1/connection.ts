@@ -23,8 +23,8 @@ export interface ConnectionKeeper {
   onGone(connection: Connection): void
 }
 
-/** Shorter than the idle limit of every common server. */
-const IDLE_MS = 3000
+/** Clearly shorter than the idle limit of every common server that does not name it; gunicorn's is the shortest, 2 s. */
+const IDLE_MS = 1500
 const LONGEST_IDLE_MS = 10 * 60_000
 /** A connection is given up so much earlier than its server would, or a request could meet one that is being closed. */
 const IDLE_MARGIN_MS = 2000

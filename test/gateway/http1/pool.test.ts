@@ -3,7 +3,7 @@ import { createServer as createTlsServer } from 'node:https'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { PassThrough } from 'node:stream'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createPool, type Pool } from '../../../src/gateway/http1/pool.ts'
 import type { RequestControl, UpstreamRequest } from '../../../src/gateway/http1/request.ts'
 import { makeCertificate } from '../../fixtures/certificate.ts'
@@ -34,6 +34,7 @@ beforeEach(async () => {
 })
 
 afterEach(() => {
+  vi.useRealTimers()
   pool.destroy()
   for (const { socket } of connections) socket.destroy()
   server.close()
@@ -103,6 +104,30 @@ describe('a connection', () => {
     expect(await ask()).toBe('200 ok')
     expect(connections).toHaveLength(2)
   })
+
+  it('that the server closed after a while, unnoticed so far, is not used again either (P-33, C35)', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+    expect(await ask()).toBe('200 ok')
+    vi.advanceTimersByTime(500)
+    // The end has arrived when this returns, and nobody has looked yet.
+    connections[0]?.socket.destroy()
+    expect(await ask()).toBe('200 ok')
+    expect(connections).toHaveLength(2)
+  })
+
+  it.each([
+    [1000, 1],
+    [1500, 2],
+  ])(
+    'whose server does not say how long it keeps it is still used after %d ms, or not: gunicorn closes after 2 s (C35)',
+    async (ms, expected) => {
+      vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+      expect(await ask()).toBe('200 ok')
+      vi.advanceTimersByTime(ms)
+      expect(await ask()).toBe('200 ok')
+      expect(connections).toHaveLength(expected)
+    },
+  )
 
   it.each([
     ['says it closes', 'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok', 2],
