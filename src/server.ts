@@ -19,7 +19,7 @@ import { createExternalTokens } from './gateway/external-token.ts'
 import { createForwarder } from './gateway/forward.ts'
 import { createFreshCredentials, type GrantContext } from './gateway/fresh-credential.ts'
 import type { Gateway } from './gateway/gateway.ts'
-import { concurrencyThatFits, memoryOfProcess } from './gateway/memory-share.ts'
+import { bodyBytesThatFit, concurrencyThatFits, memoryOfProcess } from './gateway/memory-share.ts'
 import { createRequestRates } from './gateway/request-rates.ts'
 import { createSignedJwt } from './gateway/signed-jwt.ts'
 import { createSigningKeys } from './gateway/signing-keys.ts'
@@ -136,6 +136,7 @@ export async function startGateway(
     concurrency: createConcurrency({
       ...config.limits,
       concurrent: config.limits.concurrent ?? concurrencyThatFits(memoryOfProcess()),
+      bodyBytesAtOnce: bodyBytesThatFit(memoryOfProcess()),
     }),
     rates: createRequestRates(config.limits),
     maxBodyBytes: config.limits.bodyBytes,

@@ -94,8 +94,8 @@ const LimitsSchema = z.strictObject({
     .max(1_000_000)
     .meta({
       description:
-        'Requests and streams that are open at once on all routes. Default: one for each 64 KiB of the memory of the container or machine beyond 150 MiB.',
-      examples: [1700],
+        'Requests and streams that are open at once on all routes. Default: as many as the memory of the container or machine holds, 1024 in 256 MiB.',
+      examples: [1024],
     })
     .optional(),
   requests_per_user: requestsOf('one user'),

@@ -1,10 +1,13 @@
 import { totalmem } from 'node:os'
 
-/** Of a gateway that serves nobody, with some room; and of one open request or stream with its buffers on both sides. */
-const IDLE_BYTES = 150 * 1024 * 1024
-const EXCHANGE_BYTES = 64 * 1024
-/** Fewer than this would be no gateway; the container is too small then. */
+/** Of a gateway that serves nobody, with room for sign-ins; of one open request or stream whose client reads nothing. */
+const IDLE_BYTES = 96 * 1024 * 1024
+const EXCHANGE_BYTES = 128 * 1024
+/** For bodies that are read as a whole, so many parts of the memory are one. */
+const BODY_PARTS = 8
+/** Fewer than these would be no gateway; the container is too small then. */
 const LEAST = 200
+const LEAST_BODY_BYTES = 8 * 1024 * 1024
 
 /** What this process may use: the limit of its container (cgroup), or the memory of the machine. Bytes. */
 export function memoryOfProcess(): number {
@@ -14,5 +17,11 @@ export function memoryOfProcess(): number {
 
 /** How many requests and streams may be open at once so that their number does not exhaust `memoryBytes` (C65). */
 export function concurrencyThatFits(memoryBytes: number): number {
-  return Math.max(LEAST, Math.floor((memoryBytes - IDLE_BYTES) / EXCHANGE_BYTES))
+  const left = memoryBytes - IDLE_BYTES - bodyBytesThatFit(memoryBytes)
+  return Math.max(LEAST, Math.floor(left / EXCHANGE_BYTES))
+}
+
+/** How many bytes of bodies may be kept at once so that they do not exhaust `memoryBytes` (C65). */
+export function bodyBytesThatFit(memoryBytes: number): number {
+  return Math.max(LEAST_BODY_BYTES, Math.floor(memoryBytes / BODY_PARTS))
 }

@@ -19,6 +19,7 @@ import {
   WRONG_MEDIA,
 } from './message-refusals.ts'
 import { isModern } from './protocol-era.ts'
+import { announcedBytes } from './request-body.ts'
 import { readWholeBody, type WholeBody } from './whole-body.ts'
 
 /** What came of looking at a request's messages. */
@@ -54,6 +55,12 @@ export interface MessagePolicyOptions {
 
 /** Larger messages are not judged: reading one keeps everybody else waiting. */
 const MAX_INSPECTED_BYTES = 4 * 1024 * 1024
+
+/** How much of a request is kept in memory until its answer has gone, at the most: its body may have to be sent again. */
+export function bytesToInspect(request: IncomingMessage): number {
+  if (request.method !== 'POST') return 0
+  return Math.min(announcedBytes(request) ?? MAX_INSPECTED_BYTES, MAX_INSPECTED_BYTES)
+}
 
 /**
  * The policy of a route with `tools` or `scopes`, or where every call is noted; undefined for every other: there, no body

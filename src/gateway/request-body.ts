@@ -11,6 +11,12 @@ export function streamedBody(request: IncomingMessage, maxBytes: number): Stream
   return length === undefined ? body : { ...body, length: Number(length) }
 }
 
+/** How long the body is to be (RFC 9112 §6.3); undefined when only its end will tell. */
+export function announcedBytes(request: IncomingMessage): number | undefined {
+  if (request.headers['transfer-encoding'] !== undefined) return undefined
+  return Number(request.headers['content-length'] ?? 0)
+}
+
 /** Whether the client announced more than `maxBytes` (RFC 9110 §8.6). */
 export function announcesMoreThan(request: IncomingMessage, maxBytes: number): boolean {
   return Number(request.headers['content-length'] ?? 0) > maxBytes

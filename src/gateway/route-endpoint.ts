@@ -7,7 +7,7 @@ import { authenticate, invalidToken } from './authenticate.ts'
 import { isPreflight, preflightHeaders } from './cross-origin.ts'
 import { createDelivery, type Forwarding, type Visit } from './delivery.ts'
 import type { Gateway } from './gateway.ts'
-import { createMessagePolicy, type Inspection } from './message-policy.ts'
+import { bytesToInspect, createMessagePolicy, type Inspection } from './message-policy.ts'
 import { resolveCredential } from './resolve-credential.ts'
 import {
   busy,
@@ -74,7 +74,8 @@ export function routeEndpoint(gateway: Gateway, forwarding: Forwarding, route: R
     const upstream = part === 'messages' ? await announced?.open(request.url, access.grant) : route.upstream
     if (session === 'refused' || !upstream) return refuse(visit, 'session_refused', UNKNOWN_SESSION)
 
-    const entered = concurrency.enter(route.path, access.grant.id)
+    const bodyBytes = policy ? bytesToInspect(request.raw) : 0
+    const entered = concurrency.enter(route.path, access.grant.id, bodyBytes)
     if (entered !== 'entered') return refuse(visit, entered, busy(entered))
     try {
       const inspecting = policy ? policy(request, reply, access) : NOT_INSPECTED
@@ -92,7 +93,7 @@ export function routeEndpoint(gateway: Gateway, forwarding: Forwarding, route: R
         return refuse(visit, 'ended', invalidToken(gateway, route))
       await deliver(visit, { access, session, upstream, credential: resolved.value, body, filter })
     } finally {
-      concurrency.leave(route.path, access.grant.id)
+      concurrency.leave(route.path, access.grant.id, bodyBytes)
     }
   }
 

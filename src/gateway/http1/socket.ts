@@ -22,6 +22,9 @@ const RECEIVED = Buffer.allocUnsafeSlow(64 * 1024)
  */
 const LARGE_READ_BYTES = 32 * 1024
 const LARGE_BUFFER_BYTES = 256 * 1024
+/** Connections that have such memory at once: clients that read slowly keep it occupied, and a small container has little (C65). */
+const MOST_LARGE = 32
+let large = 0
 
 /**
  * Takes what was received: a view that is `lent` until the call returns, or the taker's own unless it returns true: then
@@ -40,24 +43,42 @@ export function originOf(url: URL): Origin {
 export function connectTo(origin: Origin, receive: Receive): Socket {
   const { hostname: host, port } = origin
   const place = { host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: TCP_KEEP_ALIVE_MS }
-  if (!origin.isTls) return connectTcp({ ...place, onread: readInto(receive) })
+  if (!origin.isTls) {
+    const reads = createReads(receive)
+    return connectTcp({ ...place, onread: reads.onread }).once('close', reads.release)
+  }
   const servername = isIP(host) === 0 ? host : ''
   const socket = connectTls({ ...place, servername, ALPNProtocols: ['http/1.1'], rejectUnauthorized: true })
   return socket.on('data', (chunk) => receive(chunk, false))
 }
 
 /** Without a stream in between: small answers out of the common memory, large ones in pieces that need no copy. */
-function readInto(receive: Receive): OnReadOpts {
+function createReads(receive: Receive): { readonly onread: OnReadOpts; release(): void } {
   let into = RECEIVED
-  return {
-    buffer: () => into,
-    callback(length: number, buffer: Uint8Array) {
-      const isShared = buffer === RECEIVED
-      const isFree = receive((buffer as Buffer).subarray(0, length), isShared)
-      // Whoever keeps a piece is slow, or pauses: while nothing is read, no memory waits for it.
-      if (length < LARGE_READ_BYTES || !isFree) into = RECEIVED
-      else if (isShared) into = Buffer.allocUnsafeSlow(LARGE_BUFFER_BYTES)
-      return true
-    },
+  let isCounted = false
+
+  function release(): void {
+    if (isCounted) large -= 1
+    isCounted = false
   }
+
+  function enlarge(): void {
+    if (large >= MOST_LARGE) return
+    large += 1
+    isCounted = true
+    into = Buffer.allocUnsafeSlow(LARGE_BUFFER_BYTES)
+  }
+
+  function callback(length: number, buffer: Uint8Array): boolean {
+    const isShared = buffer === RECEIVED
+    // Whatever was kept of the last large piece has gone, or nothing would be read.
+    if (isShared) release()
+    const isFree = receive((buffer as Buffer).subarray(0, length), isShared)
+    // Whoever keeps a piece is slow, or pauses: while nothing is read, no memory waits for it.
+    if (length < LARGE_READ_BYTES || !isFree) into = RECEIVED
+    else if (isShared) enlarge()
+    return true
+  }
+
+  return { onread: { buffer: () => into, callback }, release }
 }
