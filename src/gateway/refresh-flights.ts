@@ -118,9 +118,10 @@ export function createRefreshFlights(tools: TurnTools, routeOf: (path: string) =
 
   /** The provider may have spent the old token already: losing the new one would lose the user. */
   async function keep(
-    { grant }: RefreshTask,
+    task: RefreshTask,
     { row, tokens, provider, identify }: Extract<TurnOutcome, { outcome: 'refreshed' }>,
   ): Promise<FreshToken> {
+    const { grant } = task
     const sealed = await sealFor(gateway, grant, row, provider, tokens)
     const entry = { version: row.version, tokens }
     issued.set(row.id, entry)
@@ -129,7 +130,10 @@ export function createRefreshFlights(tools: TurnTools, routeOf: (path: string) =
       .finally(() => issued.get(row.id) === entry && issued.delete(row.id))
     const won = await Promise.race([stored, sleep(COMMIT_PATIENCE_MS, 'later' as const, { ref: false })])
     failpoint?.('refresh.committed')
-    if (won === 'lost' && (await gateway.store.findGrant(grant.id))?.status !== 'active') {
+    if (won === 'lost') {
+      // Whoever held the lease after us has newer tokens, which callers get instead (C09).
+      if ((await gateway.store.findGrant(grant.id))?.status === 'active')
+        return conclude(task, await takeTurn(tools, task, true))
       giveBack(provider, tokens)
       return { outcome: 'ended' }
     }

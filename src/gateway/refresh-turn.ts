@@ -163,7 +163,10 @@ export function sealFor(gateway: Gateway, grant: Grant, row: CredentialRow, prov
 /** A tombstone first: a dead refresh token must never be sent again, whatever happens to the rest. */
 async function endGrant({ gateway, writes }: TurnTools, of: Issued, reason: string): Promise<TurnOutcome> {
   const { grant, row, provider, issuedTo } = of
-  await writes.persist(() => gateway.store.killCredential(row.id, row.version))
+  const killed = await writes.persist(() => gateway.store.killCredential(row.id, row.version))
+  // Somebody else has refreshed meanwhile: what was refused is an old token, and the newer one lives (C09).
+  if (killed === 'lost' && (await gateway.store.findCredentialById(row.id))?.state === 'live')
+    return { outcome: 'busy' }
   await writes.persist(() => revokeFor(gateway, grant, reason, auditedUpstreamClient(provider, issuedTo)))
   return { outcome: 'ended' }
 }

@@ -1,6 +1,7 @@
 import type { ClientAuthentication } from '../domain/provider-profile.ts'
 import { Secret } from '../domain/secret.ts'
 import type { RegisteredClient } from '../domain/upstream-registration.ts'
+import { deadlineIn } from './deadline.ts'
 import type { ClientRegistration } from './provider.ts'
 import {
   errorCode,
@@ -60,7 +61,7 @@ export function createClientRegistration({
           ...bearer(initialAccessToken),
         }
         const options = { method: 'POST', headers, body: JSON.stringify(metadata), redirect: 'manual' } as const
-        const response = await fetchWhole(fetch, endpoint, options, AbortSignal.timeout(timeoutMs))
+        const response = await fetchWhole(fetch, endpoint, options, deadlineIn(timeoutMs))
         const members = readAnswer(response.status, await response.text())
         return { outcome: 'registered', client: readClient(members, endpoint, redirectUri) }
       } catch (error) {
@@ -73,7 +74,7 @@ export function createClientRegistration({
       try {
         const headers = { accept: 'application/json', ...bearer(token) }
         const options = { method: 'GET', headers, body: undefined, redirect: 'manual' } as const
-        const response = await fetchWhole(fetch, url, options, AbortSignal.timeout(timeoutMs))
+        const response = await fetchWhole(fetch, url, options, deadlineIn(timeoutMs))
         // RFC 7592 §2.1: whoever does not exist is answered so, and its token is good for nothing.
         if (response.status === 401) return { outcome: 'gone' }
         const members = response.status === 200 ? parseJsonObject(await response.text()) : undefined
@@ -88,7 +89,7 @@ export function createClientRegistration({
     async remove({ url, token }) {
       const options = { method: 'DELETE', headers: bearer(token), body: undefined, redirect: 'manual' } as const
       // Nobody can do anything about a provider that keeps what is not needed any more.
-      await fetchWhole(fetch, url, options, AbortSignal.timeout(timeoutMs)).catch(() => undefined)
+      await fetchWhole(fetch, url, options, deadlineIn(timeoutMs)).catch(() => undefined)
     },
   }
 }

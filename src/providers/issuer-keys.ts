@@ -1,3 +1,4 @@
+import { deadlineIn } from './deadline.ts'
 import { isLoopback } from './oidc-metadata.ts'
 import { fetchWhole, ProviderTrouble, parseJsonObject } from './provider-http.ts'
 
@@ -8,7 +9,7 @@ const TIMEOUT_MS = 5000
  * with {@link ProviderTrouble} when it cannot be learned, or when the metadata is somebody else's.
  */
 export async function readIssuerKeys(issuer: string): Promise<URL> {
-  const deadline = AbortSignal.timeout(TIMEOUT_MS)
+  const deadline = deadlineIn(TIMEOUT_MS)
   for (const address of wellKnown(new URL(issuer))) {
     const options = {
       method: 'GET',

@@ -2,6 +2,7 @@ import type { ProviderTokens } from '../domain/credential.ts'
 import type { BodyFormat, ClientAuthentication, OAuth2Profile } from '../domain/provider-profile.ts'
 import type { Secret } from '../domain/secret.ts'
 import { basicCredentials } from './basic-credentials.ts'
+import { deadlineIn } from './deadline.ts'
 import type { Send } from './mapped-identity.ts'
 import {
   type Fetch,
@@ -57,7 +58,7 @@ const USER_AGENT = 'mcp-gatehouse'
 
 export function createOAuth2Requests(client: RequestingClient, tools: RequestTools): OAuth2Requests {
   function sender(): Send {
-    const deadline = AbortSignal.timeout(tools.timeoutMs)
+    const deadline = deadlineIn(tools.timeoutMs)
     return (url, { method, headers, body }) => {
       // However a name is written, the last one counts: credentials, which come after what a set-up adds.
       const all = new Headers({ accept: 'application/json', 'user-agent': USER_AGENT })

@@ -14,6 +14,7 @@ import type { ClientAuthentication } from '../domain/provider-profile.ts'
 import type { Secret } from '../domain/secret.ts'
 import type { UpstreamClient } from '../domain/upstream-client.ts'
 import { basicCredentials } from './basic-credentials.ts'
+import { deadlineIn } from './deadline.ts'
 import { readTokenHeader } from './id-token.ts'
 import { createKeyCache, type KeyCache } from './oidc-keys.ts'
 import {
@@ -106,7 +107,7 @@ export function createExchanges(client: OidcClient, tools: ExchangeTools, known?
   }
 
   async function load(): Promise<LoadedMetadata> {
-    const deadline = AbortSignal.timeout(tools.timeoutMs)
+    const deadline = deadlineIn(tools.timeoutMs)
     let document = ''
     const config = await discover(async (url, options) => {
       const response = await requireJsonAnswer(await fetchWhole(tools.fetch, url, options, deadline))
@@ -122,7 +123,7 @@ export function createExchanges(client: OidcClient, tools: ExchangeTools, known?
     as: (other) => createExchanges({ issuer: client.issuer, ...other }, tools, { keys, metadata }),
 
     async open(purpose) {
-      const deadline = AbortSignal.timeout(tools.timeoutMs)
+      const deadline = deadlineIn(tools.timeoutMs)
       const loaded = await metadata.get()
       const keysUrl = new URL(loaded.metadata.jwks_uri ?? '').href
       let answer = typeof purpose === 'string' ? undefined : purpose.refreshed

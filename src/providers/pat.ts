@@ -1,6 +1,7 @@
 import type { PatProbe } from '../domain/credential.ts'
 import { renderHeader } from '../domain/header-template.ts'
 import type { Secret } from '../domain/secret.ts'
+import { deadlineIn } from './deadline.ts'
 import { type Fetch, fetchWhole, ProviderTrouble, parseJsonObject } from './provider-http.ts'
 
 /**
@@ -31,7 +32,7 @@ export async function probePat(probe: PatProbe, token: Secret, fetchFrom: Fetch 
       redirect: 'manual',
       body: undefined,
     } as const
-    const response = await fetchWhole(fetchFrom, probe.url, options, AbortSignal.timeout(TIMEOUT_MS), kept)
+    const response = await fetchWhole(fetchFrom, probe.url, options, deadlineIn(TIMEOUT_MS), kept)
     if (response.status === 401 || response.status === 403) return { outcome: 'refused', status: response.status }
     if (response.status !== 200) return { outcome: 'unavailable', reason: `http_${response.status}` }
     const body = parseJsonObject(await response.text())

@@ -1,0 +1,21 @@
+/** A timer that is so much late does not come from a busy process, but from one that stood still. */
+const STOOD_STILL_MS = 500
+/** What has arrived meanwhile is read by the end of this. */
+const CATCH_UP_MS = 1000
+
+/**
+ * Aborts after `ms`. When the process stood still (SIGSTOP, a paused machine), timers come before everything that has
+ * arrived meanwhile: an answer that is there is not given up for that, because it may hold the successor of a refresh token
+ * that is spent (C09).
+ */
+export function deadlineIn(ms: number): AbortSignal {
+  const controller = new AbortController()
+  const abort = () => controller.abort()
+  const due = performance.now() + ms
+  const onTime = () => {
+    if (performance.now() - due < STOOD_STILL_MS) abort()
+    else setTimeout(abort, CATCH_UP_MS).unref()
+  }
+  setTimeout(onTime, ms).unref()
+  return controller.signal
+}
