@@ -32,6 +32,7 @@ import { createMetrics, type Metrics } from './metrics.ts'
 import type { AuthorizationServer } from './oauth/authorization-server.ts'
 import { createClientKeys } from './oauth/client-keys.ts'
 import { createMetadataClients } from './oauth/metadata-clients.ts'
+import { discardAbandoned } from './oauth/sign-in-tokens.ts'
 import { staticClients } from './oauth/static-clients.ts'
 import { createOperationsListener } from './operations.ts'
 import { probePat } from './providers/pat.ts'
@@ -41,6 +42,7 @@ import { mountTable } from './route-table.ts'
 import { openSqliteStore } from './storage/sqlite.ts'
 import type { Store } from './storage/store.ts'
 import { tracedProviders } from './traced-providers.ts'
+import { createGrantEnds } from './upstream-clients/grant-ends.ts'
 import { createMirroredClients } from './upstream-clients/mirrored-clients.ts'
 import { createUpstreamClients, mirroredPlaces } from './upstream-clients/upstream-clients.ts'
 import { createVault } from './vault.ts'
@@ -100,7 +102,10 @@ export async function startGateway(
     declared: config.clients.static.map(({ clientId }) => clientId),
     warn: (facts, message) => logger.warn(facts, message),
   })
-  const shared = { ...base, providers, upstreamClients: createUpstreamClients(ownClients, mirroredClients) }
+  const upstreamClients = createUpstreamClients(ownClients, mirroredClients)
+  const { routeOf, providerOf } = grantContext(config, providers)
+  const grantEnds = createGrantEnds({ ...base, upstreamClients, routeOf })
+  const shared = { ...base, providers, upstreamClients, grantEnds }
   const rememberMs = config.consent.rememberMs
   const browserProof = createBrowserProof(vault.browserProofKeys, config.publicUrl.startsWith('https:'), rememberMs)
   const server: AuthorizationServer = {
@@ -121,7 +126,7 @@ export async function startGateway(
   }
   const signingKeys = createSigningKeys(vault, store.rememberOnce, now)
   const gateway: Gateway = { ...shared, cache, externalTokens: createExternalTokens(now), logger, tracing }
-  const credentials = createFreshCredentials(gateway, grantContext(config, providers), failpoint)
+  const credentials = createFreshCredentials(gateway, { providerOf, routeOf }, failpoint)
   const exchanged = createExchangedTokens(gateway, credentials)
   const calls = createCallNotes({
     audit,
@@ -164,7 +169,17 @@ export async function startGateway(
       await store.ping()
     },
   })
-  const stopCleanUp = startCleanUp(store, mirroredClients, now, config.tokens.refreshIdleTtlMs, logger)
+  const stopCleanUp = startCleanUp({
+    store,
+    mirrored: mirroredClients,
+    onEnded({ interactions, grants }) {
+      void grantEnds.settle(grants)
+      for (const row of interactions) void discardAbandoned(server, row)
+    },
+    now,
+    idleMs: config.tokens.refreshIdleTtlMs,
+    logger,
+  })
 
   async function close(): Promise<void> {
     draining = true

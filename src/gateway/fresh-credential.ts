@@ -11,7 +11,7 @@ import { createDurableWrites } from './durable-writes.ts'
 import type { Gateway } from './gateway.ts'
 import { createRefreshFlights, type FreshToken } from './refresh-flights.ts'
 import { createRefreshPace } from './refresh-pace.ts'
-import { type ProviderOf, type RefreshTask, revokeFor } from './refresh-turn.ts'
+import type { ProviderOf, RefreshTask } from './refresh-turn.ts'
 
 /** Keeps provider tokens alive: one refresh at a time for each credential, whoever asks and whoever leaves meanwhile. */
 export interface FreshCredentials {
@@ -85,7 +85,7 @@ export function createFreshCredentials(
       const row = await gateway.store.findCredential(grant.id, 'sign-in')
       if (row?.state === 'dead') {
         // Whoever noted that the provider has ended it died before the grant could be ended, too.
-        await revokeFor(gateway, grant, 'sign_in_ended')
+        await gateway.grantEnds.end(grant, { reason: 'sign_in_ended' })
         return 'ended'
       }
       const provider = providerOf(grant, 'sign-in')
@@ -94,7 +94,7 @@ export function createFreshCredentials(
       const held = await openTokens(gateway.vault, owner, row.sealed).catch(orUnreadable)
       if (!held) {
         // Sealed with a key that was taken out: nobody could ever be asked about this user again.
-        await revokeFor(gateway, grant, 'sign_in_unreadable')
+        await gateway.grantEnds.end(grant, { reason: 'sign_in_unreadable' })
         return 'ended'
       }
       if (gateway.now() - held.obtainedAt < CHECKED_YOUNG_MS) return 'kept'

@@ -4,6 +4,7 @@ import type { Metrics } from '../metrics.ts'
 import type { Provider } from '../providers/provider.ts'
 import type { Store } from '../storage/store.ts'
 import type { Tracing } from '../tracing.ts'
+import type { GrantEnds } from '../upstream-clients/grant-ends.ts'
 import type { UpstreamClients } from '../upstream-clients/upstream-clients.ts'
 import type { Vault } from '../vault.ts'
 import type { AccessCache } from './access-cache.ts'
@@ -15,6 +16,7 @@ export interface Gateway {
   readonly issuer: string
   readonly providers: ReadonlyMap<string, Provider>
   readonly upstreamClients: UpstreamClients
+  readonly grantEnds: GrantEnds
   readonly store: Store
   readonly vault: Vault
   readonly cache: AccessCache

@@ -5,7 +5,6 @@ import type { Route } from '../domain/route.ts'
 import type { IdentityOutcome, Provider } from '../providers/provider.ts'
 import { openIdentity, sealIdentity } from '../vault.ts'
 import type { Gateway } from './gateway.ts'
-import { revokeFor } from './refresh-turn.ts'
 
 /**
  * Decides anew, on what the provider of a sign-in says about its user by now, whether the grant goes on (U-11). One that
@@ -48,6 +47,6 @@ export async function checkIdentity(
 }
 
 async function end(gateway: Gateway, grant: Grant, reason: string): Promise<'ended'> {
-  await revokeFor(gateway, grant, reason)
+  await gateway.grantEnds.end(grant, { reason })
   return 'ended'
 }

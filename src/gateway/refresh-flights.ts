@@ -138,7 +138,8 @@ export function createRefreshFlights(tools: TurnTools, routeOf: (path: string) =
       return { outcome: 'ended' }
     }
     if (!identify || (await isKept(grant, provider, identify))) return { outcome: 'fresh', tokens }
-    giveBack(provider, tokens)
+    // What was stored has been given back with the grant.
+    if (won !== 'won') giveBack(provider, tokens)
     return { outcome: 'ended' }
   }
 

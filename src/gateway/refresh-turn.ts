@@ -167,20 +167,8 @@ async function endGrant({ gateway, writes }: TurnTools, of: Issued, reason: stri
   // Somebody else has refreshed meanwhile: what was refused is an old token, and the newer one lives (C09).
   if (killed === 'lost' && (await gateway.store.findCredentialById(row.id))?.state === 'live')
     return { outcome: 'busy' }
-  await writes.persist(() => revokeFor(gateway, grant, reason, auditedUpstreamClient(provider, issuedTo)))
+  await writes.persist(() => gateway.grantEnds.end(grant, { reason, ...auditedUpstreamClient(provider, issuedTo) }))
   return { outcome: 'ended' }
-}
-
-/** Ends a grant for a reason that lies at its provider; `about` goes into the trail with it. */
-export async function revokeFor(
-  gateway: Gateway,
-  grant: Grant,
-  reason: string,
-  about: ReturnType<typeof auditedUpstreamClient> = {},
-): Promise<void> {
-  const { id: grantId, clientId, routePath } = grant
-  if (await gateway.store.revokeGrant(grantId))
-    gateway.audit({ event: 'grant_revoked', grantId, clientId, routePath, reason, ...about })
 }
 
 function ownerOf(grant: Grant, row: CredentialRow, provider: Provider) {

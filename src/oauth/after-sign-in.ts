@@ -15,7 +15,7 @@ import { beginConnect } from './connect.ts'
 import { openInteraction } from './interactions.ts'
 import { type Authorized, issueCode } from './issue-code.ts'
 import { consentKey, ownerOf } from './remember.ts'
-import { tokensToKeep } from './sign-in-tokens.ts'
+import { discardTokens, tokensToKeep } from './sign-in-tokens.ts'
 
 type SignedIn = Extract<SignInOutcome, { outcome: 'signed-in' }>
 
@@ -31,12 +31,19 @@ export async function afterSignIn(
   outcome: SignedIn,
 ): Promise<FastifyReply> {
   const asked = interaction.request
+  const { upstreamClient, rememberedFor } = interaction
+  const signedInAt = { provider: interaction.provider, ...(upstreamClient === undefined ? {} : { upstreamClient }) }
+  const discard = () => discardTokens(server, interaction, { at: signedInAt, tokens: outcome.tokens })
   const identity = interaction.signedIn ?? outcome.identity
   const route = server.routes.find((candidate) => candidate.path === interaction.routePath)
   const client = await askingClient(server, asked)
-  if (!route || !client) return answerWithError(server, request, reply, asked, GONE)
+  if (!route || !client) {
+    discard()
+    return answerWithError(server, request, reply, asked, GONE)
+  }
   const decision = decide(route, identity)
   if (!decision.allowed) {
+    discard()
     server.audit({
       event: 'access_denied',
       ...circumstances(request),
@@ -54,23 +61,26 @@ export async function afterSignIn(
   if (interaction.rememberedFor !== undefined && interaction.rememberedFor !== ownerOf(identity)) {
     const key = consentKey(server, asked, client, route)
     if (key) server.rememberedConsent?.forget(reply, key)
+    discard()
     return answerWithError(server, request, reply, asked, OTHER_USER)
   }
 
-  const { rememberedFor } = interaction
-  const { upstreamClient } = interaction
-  const signedInAt = { provider: interaction.provider, ...(upstreamClient === undefined ? {} : { upstreamClient }) }
   const signInTokens = interaction.signedIn
     ? interaction.signInTokens
     : tokensToKeep(server, route, signedInAt, outcome.tokens)
+  const rule = route.credential
+  const provider = tokenProviderOf(rule)
+  // Nobody needs them: they have said who the user is.
+  if (provider !== interaction.provider && !interaction.signedIn && signInTokens === undefined) discard()
   const remembered = rememberedFor !== undefined
   const authorized: Authorized = { asked, route, client, identity, signedInAt, signInTokens, remembered }
-  const rule = route.credential
   if (rule.kind === 'user-pat') return beginConnect(server, request, reply, authorized)
-  const provider = tokenProviderOf(rule)
   if (provider === undefined) return issueCode(server, request, reply, authorized, { kind: 'none' })
   if (provider === interaction.provider) {
-    if (!outcome.tokens) return answerWithError(server, request, reply, asked, NO_TOKEN)
+    if (!outcome.tokens) {
+      discard()
+      return answerWithError(server, request, reply, asked, NO_TOKEN)
+    }
     return issueCode(server, request, reply, authorized, {
       kind: 'tokens',
       tokens: outcome.tokens,

@@ -7,7 +7,6 @@ import { hashToken, looksLikeToken, refreshToken } from '../domain/token.ts'
 import type { FoundCode } from '../storage/store.ts'
 import { openIdentity } from '../vault.ts'
 import type { AuthorizationServer } from './authorization-server.ts'
-import { endGrant } from './end-grant.ts'
 import { accessFor, checkResource } from './issue-access.ts'
 import type { IssuedTokens, TokenRequest } from './token.ts'
 
@@ -37,7 +36,7 @@ export async function authorizationCodeGrant(
   const redeemed = await server.store.redeemCode(code.hash, access.row, server.now())
   server.failpoint?.('token.redeemed')
   if (redeemed.outcome === 'replayed' && redeemed.redeemedAt <= request.arrivedAt) {
-    await endGrant(server, grant)
+    await server.grantEnds.endUnnoted(grant)
     server.audit({ event: 'code_replayed', ...request.circumstances, ...about })
   }
   if (redeemed.outcome !== 'redeemed') return fail(INVALID)

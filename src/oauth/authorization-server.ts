@@ -11,6 +11,7 @@ import type { Metrics } from '../metrics.ts'
 import type { ProbeOutcome } from '../providers/pat.ts'
 import type { Provider } from '../providers/provider.ts'
 import type { Store } from '../storage/store.ts'
+import type { GrantEnds } from '../upstream-clients/grant-ends.ts'
 import type { MirroredClients } from '../upstream-clients/mirrored-clients.ts'
 import type { UpstreamClients } from '../upstream-clients/upstream-clients.ts'
 import type { Vault } from '../vault.ts'
@@ -24,6 +25,7 @@ export interface AuthorizationServer {
   readonly routes: readonly SignInRoute[]
   readonly providers: ReadonlyMap<string, Provider>
   readonly upstreamClients: UpstreamClients
+  readonly grantEnds: GrantEnds
   readonly mirroredClients: Pick<MirroredClients, 'clientGone'>
   readonly staticClients: ReadonlyMap<string, Client>
   /** Absent when no client may be named by a metadata document. */

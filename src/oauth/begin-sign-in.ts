@@ -11,6 +11,7 @@ import { factsOf } from '../domain/upstream-client.ts'
 import { answerWithError, explainToUser, showProblem } from './answer.ts'
 import type { AuthorizationServer } from './authorization-server.ts'
 import { pageHeaders } from './pages.ts'
+import { discardTokens } from './sign-in-tokens.ts'
 
 /** One trip to a provider: the first says who the user is, a second one (`signedIn` is set) gets the server's token. */
 export interface Leg {
@@ -47,6 +48,7 @@ export async function beginSignIn(
   if ('outcome' in begun) {
     request.log.warn({ provider: leg.provider, reason: begun.reason }, 'sign-in could not begin')
     if (!(await keeping.drop())) return showProblem(request, reply, 400, ENDED)
+    discardTokens(server, { request: leg.asked, routePath: leg.route.path, ...given(leg) })
     if (begun.outcome === 'refused') return explainToUser(server, request, reply, leg.asked, NOT_MAPPED)
     return answerWithError(server, request, reply, leg.asked, PROVIDER_AWAY)
   }
@@ -62,7 +64,7 @@ export async function beginSignIn(
     continuation: begun.continuation,
     attempts: 0,
     ...(leg.signedIn === undefined ? {} : { signedIn: leg.signedIn }),
-    ...(leg.signInTokens === undefined ? {} : { signInTokens: leg.signInTokens }),
+    ...given(leg),
     ...(leg.rememberedFor === undefined ? {} : { rememberedFor: leg.rememberedFor }),
   })
   if (!saved) {
@@ -70,6 +72,10 @@ export async function beginSignIn(
     return showProblem(request, reply, 400, ENDED)
   }
   return reply.headers(pageHeaders()).redirect(begun.location, 303)
+}
+
+function given({ signInTokens }: Leg): Pick<SignInStage, 'signInTokens'> {
+  return signInTokens === undefined ? {} : { signInTokens }
 }
 
 async function begin(server: AuthorizationServer, { provider: name, client, asked }: Leg, state: string) {

@@ -10,6 +10,7 @@ import { afterSignIn } from './after-sign-in.ts'
 import { answerWithError, showProblem } from './answer.ts'
 import type { AuthorizationServer } from './authorization-server.ts'
 import { findInteraction, type HeldInteraction, takeInteraction } from './interactions.ts'
+import { discardTokens } from './sign-in-tokens.ts'
 
 /** The provider that the callback path names, if there is one. */
 export function calledProvider(server: AuthorizationServer, request: FastifyRequest): Provider | undefined {
@@ -38,7 +39,7 @@ export async function burn(
   reply: FastifyReply,
   held: HeldInteraction<SignInStage>,
 ): Promise<FastifyReply> {
-  await takeInteraction(server, held)
+  if (await takeInteraction(server, held)) discardTokens(server, held.interaction)
   noteFailure(server, request, held, 'another_browser')
   return showProblem(request, reply, 403, OTHER_BROWSER)
 }
@@ -79,6 +80,7 @@ export async function concludeSignIn(
 ): Promise<FastifyReply> {
   const { interaction } = held
   countSignIn(server, held, outcome)
+  if (outcome.outcome !== 'signed-in') discardTokens(server, interaction)
   switch (outcome.outcome) {
     case 'signed-in':
       return afterSignIn(server, request, reply, interaction, outcome)

@@ -23,6 +23,7 @@ import { findKept, findVisit, type Visit } from './connect-visit.ts'
 import { advanceInteraction, openInteraction, takeInteraction } from './interactions.ts'
 import { type Authorized, issueCode } from './issue-code.ts'
 import { type ConnectProblem, connectPage, pageHeaders, type ShownToken } from './pages.ts'
+import { discardTokens } from './sign-in-tokens.ts'
 import { stepsOf } from './steps.ts'
 
 /** Tokens that one visit may try; each one is sent to the probe. */
@@ -200,6 +201,7 @@ async function leave(
 ): Promise<FastifyReply> {
   if (!(await takeInteraction(server, visit.held))) return showProblem(request, reply, 400, ENDED)
   server.browserProof.release(reply, visit.held.id)
+  discardTokens(server, visit.held.interaction)
   server.audit({ event: 'consent_denied', ...circumstances(request), client: auditedClient(visit.client) })
   return answerWithError(server, request, reply, visit.asked, oauthFailure('access_denied', 'the user gave no token'))
 }

@@ -1,6 +1,7 @@
 import type { Interaction } from '../domain/interaction.ts'
 import { isId, newId } from '../domain/token.ts'
 import { INTERACTION_TTL_MS } from '../http/browser-proof.ts'
+import type { InteractionRow } from '../storage/store.ts'
 import type { AuthorizationServer } from './authorization-server.ts'
 
 /** An interaction as found: only who holds its version can move or take it. */
@@ -35,10 +36,16 @@ export async function findInteraction<S extends Interaction['stage']>(
   if (id === undefined || !isId(id)) return undefined
   const row = await server.store.findInteraction(id, server.now())
   if (!row) return undefined
-  const interaction = JSON.parse(
-    await server.vault.open(row.sealed, { purpose: 'interaction', owner: [id] }),
-  ) as Interaction
+  const interaction = await openInteractionRow(server, row)
   return isStage(interaction, stage) ? { id, version: row.version, interaction } : undefined
+}
+
+/** What a row holds. Rejects with CannotOpen. */
+export async function openInteractionRow(
+  server: Pick<AuthorizationServer, 'vault'>,
+  { id, sealed }: InteractionRow,
+): Promise<Interaction> {
+  return JSON.parse(await server.vault.open(sealed, { purpose: 'interaction', owner: [id] })) as Interaction
 }
 
 /** Moves it on; of concurrent callers exactly one wins. Returns the held interaction, or undefined for the losers. */

@@ -48,8 +48,10 @@ export function updateRegistrationEndpoint(server: AuthorizationServer) {
 export function deleteRegistrationEndpoint(server: AuthorizationServer) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const managed = await authenticateManager(server, request)
-    if (!managed || !(await server.store.deleteClient(managed.clientId))) return refuse(reply)
-    void server.mirroredClients.clientGone(managed.clientId)
+    const ended = managed && (await server.store.deleteClient(managed.clientId))
+    if (!ended) return refuse(reply)
+    // In this order, because tokens are given back as the client that they were issued to.
+    void server.grantEnds.settle(ended).then(() => server.mirroredClients.clientGone(managed.clientId))
     server.audit({ event: 'client_deleted', ...circumstances(request), client: auditedClient(managed) })
     return reply.code(204).header('cache-control', 'no-store').send()
   }

@@ -8,7 +8,6 @@ import { narrowScopes } from '../domain/scope.ts'
 import { refreshToken, verifyRefreshToken } from '../domain/token.ts'
 import { openIdentity } from '../vault.ts'
 import type { AuthorizationServer } from './authorization-server.ts'
-import { endGrant } from './end-grant.ts'
 import { findHolding } from './held-credential.ts'
 import { isAllowed } from './is-allowed.ts'
 import { accessFor, checkResource } from './issue-access.ts'
@@ -59,7 +58,7 @@ export async function refreshTokenGrant(
   server.failpoint?.('token.rotated')
   const about = { client: auditedClient(request.client), routePath: grant.routePath, grantId: grant.id }
   if (outcome === 'reused') {
-    await endGrant(server, grant)
+    await server.grantEnds.endUnnoted(grant)
     server.audit({ event: 'refresh_token_reused', ...request.circumstances, ...about })
   }
   if (outcome === 'reused' || outcome === 'gone') return fail(INVALID)

@@ -8,7 +8,6 @@ import { circumstances } from '../http/circumstances.ts'
 import { replyOAuthError } from '../http/error-reply.ts'
 import type { AuthorizationServer } from './authorization-server.ts'
 import { authenticateClient } from './client.ts'
-import { endGrant } from './end-grant.ts'
 import { readForm } from './token.ts'
 
 /**
@@ -51,8 +50,5 @@ async function revokeGrant(
   const claim = verifyRefreshToken(server.vault.refreshMacKeys, token)
   const grant = claim && (await server.store.findGrant(claim.grantId))
   if (grant?.clientId !== client.clientId) return
-  if (await endGrant(server, grant)) {
-    const { id: grantId, clientId, routePath } = grant
-    server.audit({ event: 'grant_revoked', ...circumstances(request), grantId, clientId, routePath, reason: 'client' })
-  }
+  await server.grantEnds.end(grant, { ...circumstances(request), reason: 'client' })
 }

@@ -1,8 +1,10 @@
 import type { ProviderTokens } from '../domain/credential.ts'
 import { parseTokens, serializeTokens, tokenProviderOf } from '../domain/credential.ts'
-import type { AtProvider } from '../domain/interaction.ts'
+import type { AtProvider, SignInStage } from '../domain/interaction.ts'
 import type { SignInRoute } from '../domain/route.ts'
+import type { InteractionRow } from '../storage/store.ts'
 import type { AuthorizationServer } from './authorization-server.ts'
+import { openInteractionRow } from './interactions.ts'
 
 /**
  * The tokens of a sign-in, as text for sealed places alone, where its provider has to be asked about the user again: the
@@ -27,4 +29,29 @@ export function keptTokens(
 ): { readonly at: AtProvider; readonly tokens: ProviderTokens } {
   const { issuedTo, ...tokens } = parseTokens(text)
   return { at: { provider: route.signIn, ...(issuedTo === undefined ? {} : { upstreamClient: issuedTo }) }, tokens }
+}
+
+/** Gives back what an interaction holds that nobody has finished in time. Never rejects. */
+export async function discardAbandoned(server: AuthorizationServer, row: InteractionRow): Promise<void> {
+  // Sealed with a key that was taken out: nobody can.
+  const interaction = await openInteractionRow(server, row).catch(() => undefined)
+  if (interaction && 'signInTokens' in interaction) discardTokens(server, interaction)
+}
+
+/** What a sign-in has brought so far. */
+type Brought = Pick<SignInStage, 'request' | 'routePath' | 'signInTokens'>
+
+/** Gives back the tokens of a sign-in that leads to nothing (V-03); waits for nobody. `last` are those of its last leg. */
+export function discardTokens(
+  server: AuthorizationServer,
+  { request: { clientId }, routePath, signInTokens }: Brought,
+  last?: { readonly at: AtProvider; readonly tokens: ProviderTokens | undefined },
+): void {
+  const route = server.routes.find(({ path }) => path === routePath)
+  const kept = route && signInTokens !== undefined ? [keptTokens(route, signInTokens)] : []
+  for (const { at, tokens } of last ? [...kept, last] : kept) {
+    const { provider, upstreamClient: issuedTo } = at
+    const issued = tokens && { provider, tokens: { ...tokens, ...(issuedTo === undefined ? {} : { issuedTo }) } }
+    if (issued) void server.grantEnds.giveBack(clientId, issued)
+  }
 }

@@ -51,10 +51,10 @@ export function clientVerbs(session: Session): Pick<Store, ClientVerbs> {
         const { changes } = queries.delete(clients).where(eq(clients.clientId, clientId)).run()
         if (changes === 0) return undefined
         const open = queries.select({ id: grants.id }).from(grants).where(eq(grants.clientId, clientId)).all()
-        return open.map(({ id }) => id).filter((id) => endGrant(queries, id))
+        return open.flatMap(({ id }) => endGrant(queries, id) ?? [])
       })
-      for (const grantId of ended ?? []) session.emit({ kind: 'grant', grantId })
-      return ended !== undefined
+      for (const { grant } of ended ?? []) session.emit({ kind: 'grant', grantId: grant.id })
+      return ended
     },
   }
 }

@@ -1,15 +1,26 @@
 import { setImmediate } from 'node:timers/promises'
 import type { SQL } from 'drizzle-orm'
 import type { SQLiteColumn, SQLiteTable } from 'drizzle-orm/sqlite-core'
-import { and, asc, eq, gte, inArray, isNotNull, isNull, lt, lte, notExists, sql } from './drizzle.ts'
+import { and, asc, eq, gt, gte, inArray, isNotNull, isNull, lt, lte, notExists, sql } from './drizzle.ts'
 import { deleteUnusedClients } from './sqlite-clients.ts'
+import { endGrant } from './sqlite-grants.ts'
 import { accessTokens, codes, consumed, credentials, grants, interactions, sessions } from './sqlite-schema.ts'
 import type { Queries, Session } from './sqlite-session.ts'
 import type { Store } from './store.ts'
 
 /** The store's verb that collects what has ended; each kind in a transaction of its own, so that none takes long. */
-export function expiryVerbs(session: Session): Pick<Store, 'deleteExpired'> {
+export function expiryVerbs(session: Session): Pick<Store, 'takeEnded' | 'deleteExpired'> {
   return {
+    takeEnded: (now, limit) =>
+      session.write((queries) => {
+        const over = and(lte(interactions.expiresAt, now), gt(interactions.version, 1))
+        const oldest = queries.select().from(interactions).where(over).orderBy(asc(interactions.expiresAt))
+        const taken = oldest.limit(limit).all()
+        for (const { id } of taken) queries.delete(interactions).where(eq(interactions.id, id)).run()
+        const ids = [unredeemed(queries, now, limit), pastTheirEnd(queries, now, limit)].flatMap((rows) => rows.all())
+        const ended = ids.flatMap(({ id }) => endGrant(queries, id) ?? [])
+        return { interactions: taken, grants: ended }
+      }),
     async deleteExpired(now, limit, unused = {}) {
       let deleted = 0
       for (const step of STEPS) {
@@ -56,13 +67,22 @@ function ended(table: SQLiteTable, key: SQLiteColumn, expiresAt: SQLiteColumn, a
 
 /** Nobody came for the code in time: the grant goes, and the code and the credential with it. */
 function abandonedGrants(queries: Queries, now: number, limit: number): number {
-  const ids = queries
+  const ids = unredeemed(queries, now, limit)
+  return queries.delete(grants).where(inArray(grants.id, ids)).run().changes
+}
+
+function unredeemed(queries: Queries, now: number, limit: number) {
+  return queries
     .select({ id: codes.grantId })
     .from(codes)
     .where(and(lte(codes.expiresAt, now), isNull(codes.redeemedAt)))
     .orderBy(asc(codes.expiresAt))
     .limit(limit)
-  return queries.delete(grants).where(inArray(grants.id, ids)).run().changes
+}
+
+function pastTheirEnd(queries: Queries, now: number, limit: number) {
+  const over = lte(grants.expiresAt, now)
+  return queries.select({ id: grants.id }).from(grants).where(over).orderBy(asc(grants.expiresAt)).limit(limit)
 }
 
 function revokedGrants(queries: Queries, _now: number, limit: number): number {

@@ -2,7 +2,7 @@ import type { Grant } from '../domain/grant.ts'
 import { eq, sql } from './drizzle.ts'
 import { accessTokens, clients, codes, credentials, grants, sessions } from './sqlite-schema.ts'
 import { type Queries, type Session, withoutNulls } from './sqlite-session.ts'
-import type { Store } from './store.ts'
+import type { EndedGrant, Store } from './store.ts'
 
 type GrantVerbs =
   | 'createGrant'
@@ -72,9 +72,9 @@ export function grantVerbs(session: Session): Pick<Store, GrantVerbs> {
         return outcome
       }),
     async revokeGrant(grantId) {
-      const won = await session.write((queries) => endGrant(queries, grantId))
-      if (won) session.emit({ kind: 'grant', grantId })
-      return won
+      const ended = await session.write((queries) => endGrant(queries, grantId))
+      if (ended) session.emit({ kind: 'grant', grantId })
+      return ended
     },
     async replaceIdentity(grantId, before, sealedIdentity) {
       const { changes } = await session.write((queries) =>
@@ -100,19 +100,32 @@ function noteUse(queries: Queries, { clientId, sharedCredentialId }: Grant, now:
   queries.update(credentials).set({ usedAt: now }).where(eq(credentials.id, sharedCredentialId)).run()
 }
 
-/** Ends a grant inside a transaction: revoked, and everything that hangs on it is gone. True if it had not ended before. */
-export function endGrant(queries: Queries, grantId: string): boolean {
+/** Ends a grant inside a transaction: revoked, and everything that hangs on it is gone. Undefined if it had ended before. */
+export function endGrant(queries: Queries, grantId: string): EndedGrant | undefined {
   const { changes } = queries
     .update(grants)
     .set({ status: 'revoked' })
     .where(sql`${grants.id} = ${grantId} and ${grants.status} <> 'revoked'`)
     .run()
-  if (changes === 0) return false
+  const grant = changes === 0 ? undefined : grantOf(queries, grantId)
+  if (!grant) return undefined
+  const held = queries.select(HELD).from(credentials).where(eq(credentials.grantId, grantId)).all()
   queries.delete(accessTokens).where(eq(accessTokens.grantId, grantId)).run()
   queries.delete(codes).where(eq(codes.grantId, grantId)).run()
   queries.delete(credentials).where(eq(credentials.grantId, grantId)).run()
   queries.delete(sessions).where(eq(sessions.grantId, grantId)).run()
-  return true
+  const own = held.map((row) => withoutNulls(row))
+  return { grant, credentials: own.sort((a, b) => a.purpose.localeCompare(b.purpose)) }
+}
+
+const HELD = {
+  id: credentials.id,
+  grantId: credentials.grantId,
+  version: credentials.version,
+  sealed: credentials.sealed,
+  expiresAt: credentials.expiresAt,
+  state: credentials.state,
+  purpose: credentials.purpose,
 }
 
 /** RFC 9700 §4.14.2 with a grace period. A clock that was set back must not bring an old generation back to life. */

@@ -56,6 +56,12 @@ export type CredentialPurpose = 'server' | 'sign-in'
  */
 export type RefreshClaim = { readonly outcome: 'won'; readonly presentedAt?: number } | { readonly outcome: 'lost' }
 
+/** A grant that has ended, with the credentials of its own that went with it: their tokens can be given back. */
+export interface EndedGrant {
+  readonly grant: Grant
+  readonly credentials: readonly (CredentialRow & { readonly purpose: CredentialPurpose })[]
+}
+
 /** A credential whose refresh token was presented without anybody learning the outcome. */
 export interface InterruptedRefresh {
   readonly grantId: string
@@ -121,8 +127,8 @@ export interface Store {
   updateClient(client: Client): Promise<boolean>
   /** Stores a client in place of an older one of its id, whole; for copies of documents that others publish. */
   putClient(client: Client): Promise<void>
-  /** Removes a client and ends all its grants as {@link Store.revokeGrant} does; false when it is not there. */
-  deleteClient(clientId: string): Promise<boolean>
+  /** Removes a client and ends all its grants as {@link Store.revokeGrant} does; undefined when it is not there. */
+  deleteClient(clientId: string): Promise<readonly EndedGrant[] | undefined>
 
   /**
    * Stores an interaction. Where `capacity` are there that nobody has advanced yet, the oldest of them makes room, and
@@ -180,8 +186,11 @@ export interface Store {
   /** The access token with its grant and live or dead credential; revoked and expired ones are found as they are. */
   findAccess(hash: string): Promise<FoundAccess | undefined>
   revokeAccess(hash: string): Promise<void>
-  /** Ends the grant with all its tokens, codes, sessions and its own credentials; true for the caller that did it. */
-  revokeGrant(grantId: string): Promise<boolean>
+  /**
+   * Ends the grant with all its tokens, codes, sessions and its own credentials, and returns these as they were at that
+   * moment, those for the MCP server first; undefined for everybody but the caller that did it.
+   */
+  revokeGrant(grantId: string): Promise<EndedGrant | undefined>
   /** Replaces what is known of the user of a grant that has not ended, if that is still `before`. */
   replaceIdentity(grantId: string, before: string, sealedIdentity: string): Promise<'won' | 'lost'>
 
@@ -247,6 +256,14 @@ export interface Store {
   remember(name: string, value: string): Promise<void>
   /** True for exactly one caller with this key until `expiresAt`; from then on the key is as good as new. */
   consumeOnce(key: string, expiresAt: number, now: number): Promise<boolean>
+  /**
+   * Removes, `limit` at most of each kind, what has ended by itself and may hold tokens of a provider, and returns it:
+   * interactions that their user had taken up, grants whose code nobody came for, and those past their end.
+   */
+  takeEnded(
+    now: number,
+    limit: number,
+  ): Promise<{ readonly interactions: readonly InteractionRow[]; readonly grants: readonly EndedGrant[] }>
   /**
    * Deletes what has ended before `now`, `limit` rows at most of each kind: interactions, codes, access tokens, sessions,
    * consumed keys, pending grants whose code expired, revoked grants and those past their end; with `unused` also clients

@@ -71,8 +71,13 @@ export function describeClients(data: StoreData): void {
       await data.store.createClient(client)
       const own = await data.activeGrant({ clientId: client.clientId })
       const other = await data.activeGrant()
-      expect(await data.store.deleteClient(client.clientId)).toBe(true)
-      expect(await data.store.deleteClient(client.clientId)).toBe(false)
+      expect(await data.store.deleteClient(client.clientId)).toEqual([
+        {
+          grant: expect.objectContaining({ id: own.grant.id }),
+          credentials: [{ ...own.credential, purpose: 'server' }],
+        },
+      ])
+      expect(await data.store.deleteClient(client.clientId)).toBeUndefined()
       expect(await data.store.findClient(client.clientId)).toBeUndefined()
       expect(await data.store.findAccess(own.access.hash)).toBeUndefined()
       expect(await data.store.findCredential(own.grant.id)).toBeUndefined()
@@ -113,6 +118,33 @@ export function describeClients(data: StoreData): void {
       await data.store.deleteExpired(0, 100, { clients: 5 })
       expect(await data.store.findClient(unused.clientId)).toBeUndefined()
       for (const client of [used, young]) expect(await data.store.findClient(client.clientId)).toBeDefined()
+    })
+  })
+
+  describe('what has ended by itself and may hold tokens', () => {
+    it('is handed over once: what users had taken up, codes that nobody came for, grants past their end (V-03)', async () => {
+      const interaction = { id: 'taken up', version: 2, sealed: 'with tokens', expiresAt: NOW }
+      await data.store.openInteraction(interaction)
+      await data.store.openInteraction({ ...interaction, id: 'only looked at', version: 1 })
+      await data.store.openInteraction({ ...interaction, id: 'under way', expiresAt: NOW + 1 })
+      const abandoned = await data.pendingGrant({}, { expiresAt: NOW })
+      await data.pendingGrant({}, { expiresAt: NOW + 1 })
+      const over = await data.activeGrant({ expiresAt: NOW + 2 })
+      const held = ({ grant, credential }: typeof abandoned) => ({
+        grant: expect.objectContaining({ id: grant.id }),
+        credentials: [{ ...credential, purpose: 'server' }],
+      })
+      expect(await data.store.takeEnded(NOW, 10)).toEqual({ interactions: [interaction], grants: [held(abandoned)] })
+      expect(await data.store.takeEnded(NOW, 10)).toEqual({ interactions: [], grants: [] })
+      expect((await data.store.takeEnded(NOW + 2, 10)).grants).toContainEqual(held(over))
+      expect(await data.store.findAccess(over.access.hash)).toBeUndefined()
+    })
+
+    it('comes in parts where there is much', async () => {
+      for (let index = 0; index < 3; index += 1) await data.pendingGrant({}, { expiresAt: NOW })
+      const sizes: number[] = []
+      for (let part = 0; part < 3; part += 1) sizes.push((await data.store.takeEnded(NOW, 2)).grants.length)
+      expect(sizes).toEqual([2, 1, 0])
     })
   })
 

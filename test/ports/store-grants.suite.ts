@@ -145,7 +145,7 @@ export function describeGrants(data: StoreData): void {
     it('ends its tokens, code and credential for good, and touches no other grant (B154, B166)', async () => {
       const { grant, code, access } = await data.activeGrant()
       const sibling = await data.activeGrant({ clientId: grant.clientId })
-      expect(await data.store.revokeGrant(grant.id)).toBe(true)
+      expect(await data.store.revokeGrant(grant.id)).toMatchObject({ grant: { id: grant.id } })
       await data.reopen()
       const found = await data.store.findAccess(access.hash)
       expect(found === undefined || found.grant.status === 'revoked').toBe(true)
@@ -156,10 +156,25 @@ export function describeGrants(data: StoreData): void {
       expect(await data.store.findCredential(sibling.grant.id)).toStrictEqual(sibling.credential)
     })
 
-    it('is true for exactly one of many callers, and false for an unknown grant', async () => {
+    it('returns what the grant held at that moment, refreshed or dead, so that it can be given back (V-03)', async () => {
+      const grant = aGrant()
+      const [credential, signIn] = [aCredential(grant), aCredential(grant)]
+      await data.store.createGrant(grant, aCode(grant), credential, signIn)
+      await data.store.replaceCredential(credential.id, 1, 'refreshed', 5)
+      await data.store.killCredential(signIn.id, 1)
+      const ended = await data.store.revokeGrant(grant.id)
+      expect(ended?.grant).toMatchObject({ id: grant.id, clientId: grant.clientId })
+      expect(ended?.credentials).toEqual([
+        expect.objectContaining({ purpose: 'server', sealed: 'refreshed', version: 2, state: 'live' }),
+        expect.objectContaining({ purpose: 'sign-in', sealed: '', state: 'dead' }),
+      ])
+    })
+
+    it('is done by exactly one of many callers, and false for an unknown grant', async () => {
       const { grant } = await data.activeGrant()
-      expect(tally(await parallel(() => data.store.revokeGrant(grant.id)))).toEqual({ true: 1, false: CALLERS - 1 })
-      expect(await data.store.revokeGrant('unknown')).toBe(false)
+      const ended = await parallel(async () => (await data.store.revokeGrant(grant.id)) !== undefined)
+      expect(tally(ended)).toEqual({ true: 1, false: CALLERS - 1 })
+      expect(await data.store.revokeGrant('unknown')).toBeUndefined()
     })
 
     it('leaves no live token, whatever order a race with rotations takes', async () => {

@@ -46,6 +46,7 @@ beforeAll(async () => {
   await fetch(`${gateway.issuer}/revoke`, { method: 'POST', body })
   await gateway.close()
   const store = await openSqliteStore({ file: join(directory, 'gatehouse.db') })
+  await store.takeEnded(Date.now(), 200)
   await store.deleteExpired(Date.now(), 200, { clients: Date.now(), sharedCredentials: Date.now() })
   await store.close()
   spy.mockRestore()
