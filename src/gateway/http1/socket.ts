@@ -1,5 +1,6 @@
 import { connect as connectTcp, isIP, type OnReadOpts, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
+import { lookup } from './lookup.ts'
 
 /** Where connections go. */
 export interface Origin {
@@ -42,7 +43,7 @@ export function originOf(url: URL): Origin {
 /** Begins to connect; TLS is verified against the name in the URL and the trusted authorities of Node. */
 export function connectTo(origin: Origin, receive: Receive): Socket {
   const { hostname: host, port } = origin
-  const place = { host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: TCP_KEEP_ALIVE_MS }
+  const place = { host, port, lookup, noDelay: true, keepAlive: true, keepAliveInitialDelay: TCP_KEEP_ALIVE_MS }
   if (!origin.isTls) {
     const reads = createReads(receive)
     return connectTcp({ ...place, onread: reads.onread }).once('close', reads.release)
