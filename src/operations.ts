@@ -1,4 +1,5 @@
 import fastify, { type FastifyInstance } from 'fastify'
+import { WITHOUT_SCHEMAS } from './http/without-schemas.ts'
 import type { Metrics } from './metrics.ts'
 
 /** What the operations listener reports. */
@@ -13,7 +14,7 @@ export interface Operations {
  * honour a request (false while shutting down), `/metrics` in the Prometheus text format.
  */
 export function createOperationsListener(operations: Operations): FastifyInstance {
-  const app = fastify({ logger: false })
+  const app = fastify({ logger: false, schemaController: WITHOUT_SCHEMAS })
   app.get('/healthz', async (_request, reply) => reply.send({ status: 'ok' }))
   app.get('/readyz', async (_request, reply) => {
     try {

@@ -15,6 +15,7 @@ import { replyNotFound, replyOAuthError, replyRouteRefusal } from './http/error-
 import { withLateChildren } from './http/late-logger.ts'
 import { acceptRateLimits } from './http/rate-limit.ts'
 import { acceptedHosts, guardRequest } from './http/request-guard.ts'
+import { WITHOUT_SCHEMAS } from './http/without-schemas.ts'
 import type { Metrics } from './metrics.ts'
 import { showProblem } from './oauth/answer.ts'
 import { traceRequests } from './request-spans.ts'
@@ -50,6 +51,7 @@ export async function createPublicListener(
     keepAliveTimeout: KEEP_ALIVE_MS,
     forceCloseConnections: 'idle',
     exposeHeadRoutes: false,
+    schemaController: WITHOUT_SCHEMAS,
     routerOptions: { ignoreTrailingSlash: false, caseSensitive: true },
     onProtoPoisoning: 'error',
     onConstructorPoisoning: 'error',
