@@ -5,8 +5,8 @@ COPY package.json package-lock.json .npmrc ./
 COPY scripts ./scripts
 # Optional dependencies stay: the compiler's native binary is one.
 RUN npm ci
-COPY tsconfig.json tsconfig.build.json ./
 COPY src ./src
+# What the gateway is made of is part of dist/; only the database driver stays a package.
 RUN npm run build && npm prune --omit=dev
 
 FROM node:24-bookworm-slim

@@ -1,16 +1,5 @@
-// Compiles src/ into dist/, which is what the package and the container carry.
-import { spawnSync } from 'node:child_process'
-import { chmodSync, rmSync } from 'node:fs'
+// Makes dist/, which is what the package and the container carry.
 import { fileURLToPath } from 'node:url'
+import { bundle } from './bundle.mjs'
 
-const root = fileURLToPath(new URL('..', import.meta.url))
-
-// A file that was renamed in src/ must not live on in the package.
-rmSync(`${root}dist`, { recursive: true, force: true })
-const launcher = `${root}scripts/with-node.mjs`
-const compiler = spawnSync(process.execPath, [launcher, 'tsc', '-p', 'tsconfig.build.json'], {
-  cwd: root,
-  stdio: 'inherit',
-})
-if (compiler.status === 0) chmodSync(`${root}dist/cli.js`, 0o755)
-process.exitCode = compiler.status ?? 1
+await bundle(fileURLToPath(new URL('../dist', import.meta.url)))

@@ -1,24 +1,26 @@
-import { execFileSync } from 'node:child_process'
-import { cpSync, existsSync, lstatSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs'
-import { join } from 'node:path'
+import { cpSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { bundle } from '../../scripts/bundle.mjs'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
 /** What the Dockerfile puts into /app, apart from dependencies. */
 const COPIED = ['package.json', 'LICENSE', 'config', 'migrations']
 
-/** The application as the container has it: compiled into `directory`, beside a link to the dependencies. */
-export function buildApp(directory: string): { readonly cli: string; readonly megabytes: number } {
-  const compiler = join(ROOT, 'node_modules/typescript/bin/tsc')
+/** The application as the container has it: built into `directory`, beside links to the dependencies that stay. */
+export async function buildApp(directory: string): Promise<{ readonly cli: string; readonly megabytes: number }> {
   const dist = join(directory, 'dist')
-  execFileSync(process.execPath, [compiler, '-p', join(ROOT, 'tsconfig.build.json'), '--outDir', dist], {
-    stdio: 'inherit',
-  })
+  await bundle(dist)
   for (const name of COPIED) cpSync(join(ROOT, name), join(directory, name), { recursive: true })
   const own = bytesIn(directory)
-  symlinkSync(join(ROOT, 'node_modules'), join(directory, 'node_modules'))
-  return { cli: join(dist, 'cli.js'), megabytes: (own + dependencyBytes()) / 1_000_000 }
+  const dependencies = keptDependencies()
+  for (const path of dependencies) {
+    mkdirSync(join(directory, dirname(path)), { recursive: true })
+    symlinkSync(join(ROOT, path), join(directory, path))
+  }
+  const bytes = dependencies.reduce((sum, path) => sum + bytesIn(join(ROOT, path)), own)
+  return { cli: join(dist, 'cli.js'), megabytes: bytes / 1_000_000 }
 }
 
 /** Node itself, which the base image brings. */
@@ -27,13 +29,13 @@ export function nodeMegabytes(): number {
 }
 
 /** What stays after `npm prune --omit=dev`: every installed package that the lock file does not call one for development. */
-function dependencyBytes(): number {
+function keptDependencies(): string[] {
   const lock: { packages: Record<string, { dev?: boolean }> } = JSON.parse(
     readFileSync(join(ROOT, 'package-lock.json'), 'utf8'),
   )
   return Object.entries(lock.packages)
     .filter(([path, { dev }]) => path !== '' && !dev && existsSync(join(ROOT, path)))
-    .reduce((sum, [path]) => sum + bytesIn(join(ROOT, path)), 0)
+    .map(([path]) => path)
 }
 
 /** Bytes of all files below, without packages that are nested there: each of those is counted by itself. */

@@ -40,11 +40,11 @@ export async function measure(plan: Plan, place: Place, say: (line: string) => v
       ),
     idle: () => measureIdle(plan, place, streaming, readings, say),
     start: () =>
-      withBench(place, startStreamUpstream, (bench) =>
-        measureStart(bench, buildApp(bench.directory).cli, plan.rounds, readings),
+      withBench(place, startStreamUpstream, async (bench) =>
+        measureStart(bench, (await buildApp(bench.directory)).cli, plan.rounds, readings),
       ),
     size: async () => {
-      const { megabytes } = buildApp(mkdtempSync(join(place.directory, 'app-')))
+      const { megabytes } = await buildApp(mkdtempSync(join(place.directory, 'app-')))
       readings.add(SIZE.measure, SIZE.app, megabytes)
       readings.add(SIZE.measure, SIZE.node, nodeMegabytes())
     },

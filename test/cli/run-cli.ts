@@ -22,12 +22,12 @@ export interface Running {
   readonly ended: Promise<Ended>
 }
 
-/** Starts the real command line with nothing in its environment but `env`. */
+/** Starts the real command line with nothing in its environment but `env`; `cli` is another than that of the sources. */
 export function start(
   args: readonly string[],
-  options: { env?: NodeJS.ProcessEnv; cwd?: string; input?: string } = {},
+  options: { env?: NodeJS.ProcessEnv; cwd?: string; input?: string; cli?: string } = {},
 ) {
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', CLI, ...args], {
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', options.cli ?? CLI, ...args], {
     env: { PATH: process.env.PATH, ...options.env },
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     stdio: ['pipe', 'pipe', 'pipe'],
