@@ -50,7 +50,11 @@ export function clientHeaders(received: IncomingHttpHeaders, extra: Readonly<Rec
     headers['cache-control'] ??= 'no-store'
     if (!isJson(contentType)) headers['content-security-policy'] = "sandbox; default-src 'none'"
   }
-  return Object.assign(headers, extra)
+  const { vary } = headers
+  Object.assign(headers, extra)
+  // A cache that heard of one alone would mix up answers (RFC 9111 §4.1).
+  if (vary !== undefined && extra.vary !== undefined) headers.vary = [vary, extra.vary].flat()
+  return headers
 }
 
 /** Whether a `content-type` is `text/event-stream`. */

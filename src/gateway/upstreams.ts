@@ -44,13 +44,14 @@ export function createUpstreams(connectTimeoutMs: number): Upstreams {
 }
 
 /**
- * The path that a redirect of `upstream` means if it does nothing but add or take a trailing slash on the same origin,
- * as Starlette's mounts do (P-09); undefined for every other redirect.
+ * The path that a redirect of `upstream` means if it does nothing but add or take a trailing slash on the same authority,
+ * as Starlette's mounts do (P-09); undefined for every other redirect. Its scheme does not count, because servers behind
+ * something that ends TLS do not know theirs; the path alone is taken, so nothing goes to another origin (P-07).
  */
 export function slashRedirect(upstream: Upstream, status: number, location: string | undefined): string | undefined {
   if ((status !== 307 && status !== 308) || location === undefined) return undefined
   const target = URL.parse(location, new URL(upstream.path, upstream.url).href)
-  if (target?.origin !== upstream.url.origin || target.pathname === upstream.path) return undefined
+  if (target?.host !== upstream.url.host || target.pathname === upstream.path) return undefined
   return withoutSlash(target.pathname) === withoutSlash(upstream.path) ? target.pathname : undefined
 }
 

@@ -218,24 +218,33 @@ describe('statuses of the server', () => {
 })
 
 describe('a redirect', () => {
-  it.each([307, 308])('%i that only adds a slash is followed with method, body and query (P-09)', async (status) => {
-    const seen: string[] = []
-    const rig = await startRig({
-      buffered: true,
-      upstream: async (request, response) => {
-        seen.push(`${request.method} ${request.url} ${await text(request)}`)
-        if (request.url?.startsWith('/mcp/')) response.end('mounted')
-        else response.writeHead(status, { location: `http://${request.headers.host}/mcp/` }).end()
-      },
-    })
-    const post = () => fetch(`${rig.url}?a=b`, { method: 'POST', body: 'x', redirect: 'manual' })
-    expect(await (await post()).text()).toBe('mounted')
-    expect(await (await post()).text()).toBe('mounted')
-    expect(seen).toEqual(['POST /mcp?a=b x', 'POST /mcp/?a=b x', 'POST /mcp/?a=b x'])
-  })
+  it.each([
+    [307, 'http'],
+    [308, 'http'],
+    [307, 'https'],
+  ])(
+    '%i that only adds a slash is followed with method, body and query, whatever scheme it names: %s (P-07, P-09)',
+    async (status, scheme) => {
+      const seen: string[] = []
+      const rig = await startRig({
+        buffered: true,
+        upstream: async (request, response) => {
+          seen.push(`${request.method} ${request.url} ${await text(request)}`)
+          if (request.url?.startsWith('/mcp/')) response.end('mounted')
+          else response.writeHead(status, { location: `${scheme}://${request.headers.host}/mcp/` }).end()
+        },
+      })
+      const post = () => fetch(`${rig.url}?a=b`, { method: 'POST', body: 'x', redirect: 'manual' })
+      expect(await (await post()).text()).toBe('mounted')
+      expect(await (await post()).text()).toBe('mounted')
+      expect(seen).toEqual(['POST /mcp?a=b x', 'POST /mcp/?a=b x', 'POST /mcp/?a=b x'])
+    },
+  )
 
   it.each([
     ['another origin', 307, 'http://127.0.0.1:1/mcp/'],
+    ['another origin without a scheme', 307, '//127.0.0.1:1/mcp/'],
+    ['something else than HTTP', 307, 'mcp:/mcp/'],
     ['another path', 307, '/admin'],
     ['another path behind the same start', 308, '/mcp/admin'],
     ['another method', 302, '/mcp/'],

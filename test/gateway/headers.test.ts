@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { clientHeaders, upstreamHeaders } from '../../src/gateway/headers.ts'
@@ -171,6 +172,17 @@ describe('headers towards the client', () => {
       'x-content-type-options': 'nosniff',
       'x-request-id': 'r',
     })
+  })
+
+  it.each([
+    [undefined, 'Origin'],
+    ['Accept', ['Accept', 'Origin']],
+    [
+      ['Accept', 'Mcp-Session-Id'],
+      ['Accept', 'Mcp-Session-Id', 'Origin'],
+    ],
+  ])('varies by what the server names (%j) and by Origin (RFC 9111 §4.1, B269)', (vary, both) => {
+    expect(clientHeaders({ vary } as IncomingHttpHeaders, { vary: 'Origin' }).vary).toEqual(both)
   })
 
   it('keeps answers out of caches unless the server decided (P-88, P-89)', () => {
