@@ -4,7 +4,8 @@ import { type AddressInfo, createServer, type Server } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createAnswerParser, MalformedAnswer } from '../../../src/gateway/http1/answer-parser.ts'
+import { createAnswerParser } from '../../../src/gateway/http1/answer-parser.ts'
+import { MalformedAnswer } from '../../../src/gateway/http1/malformed-answer.ts'
 
 /** What a reader made of some bytes: statuses, headers and bodies in order, and how it ended. */
 interface Read {
@@ -151,6 +152,21 @@ it.each([
     const bytes = `${OK}X:${' '.repeat(65_000 - rest.length)}${rest}\r\n\r\n`
     expect(read([bytes]).problem).toBe('ANSWER_HEAD_MALFORMED')
   }
+})
+
+it('a head that comes byte by byte takes no longer than as many bytes do, and is read the same (C07)', () => {
+  const [bytes, long] = [`${OK}X: ${'x'.repeat(64_000)}\r\nContent-Length: 1\r\n\r\na`, `${OK}X: ${'x'.repeat(66_000)}`]
+  // With time that grows by the square, this would take half a minute.
+  for (let count = 0; count < 25; count += 1) {
+    expect(read([...bytes])).toEqual(read([bytes]))
+    expect(read([...long])).toEqual({ answers: [], problem: 'ANSWER_HEAD_TOO_LARGE' })
+  }
+})
+
+it('trailers, chunk sizes and line ends may come byte by byte as well', () => {
+  const bytes = `${OK}Transfer-Encoding: chunked\r\n\r\n2;a=b\r\nbo\r\n2\r\ndy\r\n0\r\nTrailer: x\r\nY: z\r\n\r\n`
+  expect(read([...bytes])).toMatchObject({ answers: [{ body: 'body', reusable: true }] })
+  expect(read([...bytes].slice(0, -1)).answers[0]).not.toHaveProperty('reusable')
 })
 
 it.each([
