@@ -46,6 +46,7 @@ function start(
   const endless = method === 'GET' || request.headers['mcp-method'] === 'subscriptions/listen'
   let settled = false
   let winding = false
+  let stopConnecting: (() => void) | undefined
   let controller: RequestControl | undefined
   let writer: ResponseWriter | undefined
   let held: HeldAnswer | undefined
@@ -67,6 +68,7 @@ function start(
   /** For every end except that of the upstream's own answer. */
   function abandon(outcome: ForwardOutcome): void {
     settle(outcome)
+    stopConnecting?.()
     controller?.abort()
   }
 
@@ -160,7 +162,13 @@ function start(
   }
 
   const handler: RequestHandler = {
+    onConnecting(giveUp) {
+      // Whoever has left takes no place any more, so nothing else may hold one either.
+      if (settled) giveUp()
+      else stopConnecting = giveUp
+    },
     onStart(started) {
+      stopConnecting = undefined
       // Ended while it waited for a connection: it may not reach the server.
       if (settled) started.abort()
       else controller = started

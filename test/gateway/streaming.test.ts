@@ -1,9 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, type Socket } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import { describe, expect, it } from 'vitest'
-import { dechunk, RAW_GET, rawClient, rawPost, startRig } from './rig.ts'
+import { dechunk, listen, RAW_GET, rawClient, rawPost, startRig } from './rig.ts'
 
 const EVENTS = { 'content-type': 'text/event-stream' }
 
@@ -114,6 +115,22 @@ describe('a client that leaves', () => {
     await closed
     expect(request.complete).toBe(false)
     expect(await rig.nextOutcome()).toEqual({ kind: 'client_gone' })
+  })
+
+  it('while the connection to the server is being made ends that at once, and no other (C38)', async () => {
+    const sockets: Socket[] = []
+    // Waits for a greeting that never comes.
+    const silent = createServer((socket) => void sockets.push(socket.on('error', () => {}).resume()))
+    const upstream = new URL(`https://127.0.0.1:${await listen(silent)}`)
+    const rig = await startRig({ upstream, connectTimeoutMs: 600_000 })
+    const leaving = await rawClient(rig.port, rawPost('{}'))
+    while (sockets.length < 1) await once(silent, 'connection')
+    const staying = await rawClient(rig.port, rawPost('{}'))
+    while (sockets.length < 2) await once(silent, 'connection')
+    leaving.socket.destroy()
+    expect(await rig.nextOutcome()).toEqual({ kind: 'client_gone' })
+    if (!sockets[0]?.closed) await once(sockets[0] as Socket, 'close')
+    expect([sockets[1]?.closed, staying.socket.closed]).toEqual([false, false])
   })
 
   it('leaves no trace on the others: a stream beside it goes on (I6)', async () => {

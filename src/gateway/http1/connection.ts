@@ -44,7 +44,8 @@ export function openConnection(
   onOpen: (connection: Connection | Error) => void,
 ): Connection {
   const socket: Socket = connectTo(origin, receive)
-  let opened = false
+  /** It holds the first request, so it is let go of when it has heard: connections live longer. */
+  let hear: typeof onOpen | undefined = onOpen
   let current: Current | undefined
   let isFree = false
   let isLent = true
@@ -145,7 +146,7 @@ export function openConnection(
     clearTimeout(connecting)
     clearTimeout(answerTimer)
     const error = trouble ?? new NoAnswer('CONNECTION_ENDED')
-    if (!opened) onOpen(error)
+    hear?.(error)
     const failed = current
     current = undefined
     failed?.body?.stop()
@@ -178,8 +179,9 @@ export function openConnection(
 
   socket.on(origin.isTls ? 'secureConnect' : 'connect', () => {
     clearTimeout(connecting)
-    opened = true
-    onOpen(connection)
+    const tell = hear
+    hear = undefined
+    tell?.(connection)
   })
   socket.on('error', (error) => {
     trouble ??= error

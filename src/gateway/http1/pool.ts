@@ -57,11 +57,14 @@ export function createPool(url: URL, connectTimeoutMs: number): Pool {
       over.connection.send(head, request, handler)
       return
     }
+    let isOpening = true
     const opening = openConnection(origin, connectTimeoutMs, keeper, (opened) => {
+      isOpening = false
       if (opened instanceof Error) handler.onError(opened)
       else opened.send(head, request, handler)
     })
     all.add(opening)
+    handler.onConnecting?.(() => void (isOpening && opening.destroy()))
   }
 
   function onTick(): void {

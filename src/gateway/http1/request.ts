@@ -40,6 +40,8 @@ export interface RequestControl {
  * `onEnd`; or `onError` once, at any time. Nothing follows `onEnd`, `onError` or an abort.
  */
 export interface RequestHandler {
+  /** A connection is being made for it, which `giveUp` ends; once it has started, that does nothing. */
+  onConnecting?(giveUp: () => void): void
   onStart(control: RequestControl): void
   onHead(control: RequestControl, status: number, headers: ServerHeaders): void
   /**
