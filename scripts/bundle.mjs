@@ -1,7 +1,9 @@
-import { chmodSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { rolldown } from 'rolldown'
+import { billOfMaterials } from './bill-of-materials.mjs'
+import { packagesOf } from './bundled-packages.mjs'
 import { noticesOf } from './third-party-notices.mjs'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
@@ -37,7 +39,10 @@ export async function bundle(directory) {
   await build.close()
   chmodSync(join(directory, 'cli.js'), 0o755)
   const modules = output.flatMap((part) => (part.type === 'chunk' ? part.moduleIds : []))
-  writeFileSync(join(directory, 'THIRD-PARTY-NOTICES.txt'), noticesOf(modules))
+  const packages = packagesOf(modules)
+  const program = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
+  writeFileSync(join(directory, 'THIRD-PARTY-NOTICES.txt'), noticesOf(packages))
+  writeFileSync(join(directory, 'gatehouse.cdx.json'), billOfMaterials(program, packages))
 }
 
 /**

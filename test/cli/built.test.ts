@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { packagesOf } from '../../scripts/bundled-packages.mjs'
 import { noticesOf } from '../../scripts/third-party-notices.mjs'
 import { buildApp } from '../bench/app-directory.ts'
 import { edit } from '../config/base.ts'
@@ -60,12 +61,24 @@ it('the licences of everything in it are kept, and of nothing else', () => {
   expect(notices).toContain('Permission is hereby granted, free of charge')
 })
 
+it('scanners learn from a bill of materials what is in it, in the versions of the lock file', () => {
+  const bill = JSON.parse(readFileSync(join(directory, 'dist/gatehouse.cdx.json'), 'utf8'))
+  expect(bill).toMatchObject({ bomFormat: 'CycloneDX', metadata: { component: { name: 'mcp-gatehouse' } } })
+  const { packages } = JSON.parse(readFileSync(new URL('../../package-lock.json', import.meta.url), 'utf8'))
+  const locked = (name: string) => packages[`node_modules/${name}`].version
+  const purls = bill.components.map(({ purl }: { purl: string }) => purl)
+  expect(purls).toContain(`pkg:npm/fastify@${locked('fastify')}`)
+  expect(purls).toContain(`pkg:npm/%40fastify/cookie@${locked('@fastify/cookie')}`)
+  expect(new Set(purls).size).toBe(purls.length)
+  expect(purls.join()).not.toMatch(/vitest|better-sqlite3/)
+})
+
 it('a package that does not say under which licence it is stops the build', () => {
   const root = join(directory, 'elsewhere/node_modules/planted')
   mkdirSync(root, { recursive: true })
   const manifest = { name: 'planted', version: '1.0.0' }
   writeFileSync(join(root, 'package.json'), JSON.stringify({ ...manifest, license: 'MIT', author: 'Somebody' }))
-  expect(noticesOf([join(root, 'index.js')])).toMatch(/^planted 1\.0\.0 \(MIT\)\n\n.*Somebody/)
+  expect(noticesOf(packagesOf([join(root, 'index.js')]))).toMatch(/^planted 1\.0\.0 \(MIT\)\n\n.*Somebody/)
   writeFileSync(join(root, 'package.json'), JSON.stringify(manifest))
-  expect(() => noticesOf([join(root, 'index.js')])).toThrow('planted does not say')
+  expect(() => packagesOf([join(root, 'index.js')])).toThrow('planted does not say')
 })
