@@ -2,14 +2,19 @@ import { LRUCache } from 'lru-cache'
 
 /** Leaves providers alone that are in trouble, so that trouble does not become a flood (C17, C25). */
 export interface RefreshPace {
-  /** Whether a credential may be tried at its provider now. True costs a turn: the outcome must be told. */
-  mayTry(provider: string, credentialId: string): boolean
+  /** A turn to try a credential at its provider now, or undefined: its outcome must be told, or that it was not used. */
+  mayTry(provider: string, credentialId: string): PaceTurn | undefined
   /** The provider could not do it, or refuses us; `retryAfterMs` is what it asked for. */
   failed(provider: string, credentialId: string, retryAfterMs?: number): void
   /** The provider has answered for this credential, whatever it said. */
   answered(provider: string, credentialId: string): void
   /** Runs `ask` as soon as fewer than {@link AT_ONCE} others are under way at the provider. */
   enter<T>(provider: string, ask: () => Promise<T>): Promise<T>
+}
+
+export interface PaceTurn {
+  /** The provider was not asked after all: somebody else may be the scout. */
+  unused(): void
 }
 
 /** Pauses of one credential: doubled with each failure, and spread so that many do not come back together. */
@@ -31,6 +36,8 @@ interface Pause {
 
 interface Circuit extends Pause {
   running: number
+  /** Whoever tries on behalf of all others; outdated once somebody has reported. */
+  scout?: PaceTurn | undefined
   readonly waiting: (() => void)[]
 }
 
@@ -56,9 +63,16 @@ export function createRefreshPace(
   return {
     mayTry(provider, credentialId) {
       const circuit = circuitOf(provider)
-      if ((pauses.get(credentialId)?.until ?? 0) > now() || circuit.until > now()) return false
-      if (circuit.failures >= BREAK_AFTER) circuit.until = now() + SCOUT_MS
-      return true
+      if ((pauses.get(credentialId)?.until ?? 0) > now() || circuit.until > now()) return undefined
+      if (circuit.failures < BREAK_AFTER) return NO_SCOUT
+      circuit.until = now() + SCOUT_MS
+      const scout: PaceTurn = {
+        unused() {
+          if (circuit.scout === scout) circuit.until = 0
+        },
+      }
+      circuit.scout = scout
+      return scout
     },
     failed(provider, credentialId, retryAfterMs = 0) {
       const pause = pauses.get(credentialId) ?? { failures: 0, until: 0 }
@@ -69,6 +83,7 @@ export function createRefreshPace(
       const circuit = circuitOf(provider)
       circuit.failures += 1
       if (circuit.failures < BREAK_AFTER) return
+      circuit.scout = undefined
       circuit.until = now() + pauseAfter(circuit.failures - BREAK_AFTER + 1)
       open(provider, true)
     },
@@ -94,3 +109,5 @@ export function createRefreshPace(
     },
   }
 }
+
+const NO_SCOUT: PaceTurn = { unused() {} }

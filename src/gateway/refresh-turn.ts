@@ -2,6 +2,7 @@ import { auditedUpstreamClient } from '../audit.ts'
 import { type HeldTokens, hasExpired } from '../domain/credential.ts'
 import type { Failpoints } from '../domain/failpoint.ts'
 import type { Grant } from '../domain/grant.ts'
+import type { RefreshRules } from '../domain/provider-profile.ts'
 import { graceLeft, judgeDoubtful } from '../domain/refresh-intent.ts'
 import type { IssuedTo } from '../domain/upstream-client.ts'
 import type { IdentityOutcome, Provider, RefreshOutcome } from '../providers/provider.ts'
@@ -59,6 +60,13 @@ interface Issued {
   readonly issuedTo: IssuedTo | undefined
 }
 
+/** What a refresh token came to that was presented `at`, and `before` without anybody learning the outcome (ms since 1970). */
+interface Presented {
+  readonly at: number
+  readonly before: number | undefined
+  readonly outcome: RefreshOutcome
+}
+
 /** How long one process may hold the right to refresh; longer than any provider call. */
 const LEASE_MS = 20_000
 
@@ -80,41 +88,60 @@ export async function takeTurn(tools: TurnTools, task: RefreshTask, urgent: bool
   const acting = await gateway.upstreamClients.recall(provider.name, grant.clientId, held.issuedTo)
   if (!acting) return endGrant(tools, of, 'upstream_client_changed')
   if (!held.refreshToken || !acting.provider.refresh) return endGrant(tools, of, 'no_refresh_token')
-  if (!urgent && !pace.mayTry(provider.name, row.id)) return { outcome: 'unavailable' }
-
-  const now = gateway.now()
-  const claim = await gateway.store.claimRefresh(row.id, row.version, now, now + LEASE_MS)
-  if (claim.outcome === 'lost') return { outcome: 'busy' }
-  failpoint?.('refresh.claimed')
-  if (claim.presentedAt !== undefined) {
-    const token = { presentedAt: claim.presentedAt, accessAlive: !task.refused && !hasExpired(held, now) }
-    const verdict = judgeDoubtful(provider.refreshRules, token, now)
-    if (verdict === 'give-up') return endGrant(tools, of, 'refresh_interrupted')
-    if (verdict === 'wait') {
-      await release(tools, row, false)
-      return { outcome: 'held_back', version: row.version }
-    }
-  }
+  const turn = urgent ? undefined : pace.mayTry(provider.name, row.id)
+  if (!urgent && !turn) return { outcome: 'unavailable' }
   const { refreshToken } = held
   const refresh = acting.provider.refresh.bind(acting.provider)
-  const outcome = await pace.enter(provider.name, () => refresh(refreshToken))
+  let asked = false
+  const ask = () => {
+    asked = true
+    return refresh(refreshToken)
+  }
+  // In its turn: whoever waits for long must not hold the lease, nor note what has not been sent.
+  const presented = await pace
+    .enter(provider.name, () => present(tools, task, { row, held, rules: provider.refreshRules }, ask))
+    .finally(() => asked || turn?.unused())
+  if (presented === 'busy') return { outcome: 'busy' }
+  if (presented === 'give-up') return endGrant(tools, of, 'refresh_interrupted')
+  if (presented === 'wait') {
+    await release(tools, row, false)
+    return { outcome: 'held_back', version: row.version }
+  }
   gateway.metrics.upstreamRefreshes.inc({
     route: grant.routePath,
     provider: provider.name,
-    outcome: outcome.outcome,
+    outcome: presented.outcome.outcome,
     upstream_client: acting.issuedTo?.kind ?? 'shared',
   })
   failpoint?.('refresh.answered')
-  return settle(tools, { ...of, issuedTo: acting.issuedTo }, acting.provider, claim.presentedAt, now, outcome)
+  return settle(tools, { ...of, issuedTo: acting.issuedTo }, acting.provider, presented)
+}
+
+/** Notes that the token is presented, and does so, unless that could do harm. */
+async function present(
+  { gateway, failpoint }: TurnTools,
+  { refused, purpose }: RefreshTask,
+  { row, held, rules }: { row: CredentialRow; held: HeldTokens; rules: RefreshRules | undefined },
+  ask: () => Promise<RefreshOutcome>,
+): Promise<Presented | 'busy' | 'wait' | 'give-up'> {
+  const at = gateway.now()
+  const claim = await gateway.store.claimRefresh(row.id, row.version, at, at + LEASE_MS)
+  if (claim.outcome === 'lost') return 'busy'
+  failpoint?.('refresh.claimed')
+  const { presentedAt: before } = claim
+  if (before !== undefined) {
+    const accessAlive = !refused && servesOn(held, purpose, before, at)
+    const verdict = judgeDoubtful(rules, { presentedAt: before, accessAlive }, at)
+    if (verdict !== 'present') return verdict
+  }
+  return { at, before, outcome: await ask() }
 }
 
 async function settle(
   tools: TurnTools,
   of: Issued,
   provider: Provider,
-  presentedBefore: number | undefined,
-  presentedAt: number,
-  outcome: RefreshOutcome,
+  { at, before, outcome }: Presented,
 ): Promise<TurnOutcome> {
   const { gateway, pace } = tools
   const { grant, row, issuedTo } = of
@@ -133,8 +160,10 @@ async function settle(
   }
   // A client that the provider has surely lost can refresh nothing any more; the next sign-in registers another.
   const isLost = outcome.outcome === 'misconfigured' && outcome.reason === 'invalid_client'
-  if (isLost && (await gateway.upstreamClients.refused(provider.name, grant.clientId, issuedTo)))
+  if (isLost && (await gateway.upstreamClients.refused(provider.name, grant.clientId, issuedTo))) {
+    pace.answered(provider.name, row.id)
     return endGrant(tools, of, outcome.reason)
+  }
   const { reason, unspent, relayed = false, retryAfterMs } = outcome
   const level = outcome.outcome === 'misconfigured' ? 'error' : 'warn'
   gateway.logger[level](
@@ -143,11 +172,23 @@ async function settle(
   )
   pace.failed(provider.name, row.id, retryAfterMs)
   // An earlier presentation stays doubtful, whatever became of this one.
-  const isCertain = unspent && presentedBefore === undefined
+  const isCertain = unspent && before === undefined
   await release(tools, row, isCertain)
-  const graceMs = graceLeft(provider.refreshRules, presentedBefore ?? presentedAt, gateway.now())
+  const graceMs = graceLeft(provider.refreshRules, before ?? at, gateway.now())
   if (graceMs === 0 || (isCertain && !relayed)) return { outcome: 'unavailable' }
   return { outcome: 'doubtful', graceMs, unspent: isCertain, version: row.version }
+}
+
+/** For so long a doubtful token of a sign-in without a known end is taken to live. */
+const UNTOLD_LIFE_MS = 60 * 60_000
+
+/**
+ * Whether waiting costs nobody anything, because the access token works on. One of a sign-in is used for nothing but to ask
+ * about its user again: without a known end that would never happen.
+ */
+function servesOn(held: HeldTokens, purpose: CredentialPurpose, presentedAt: number, now: number): boolean {
+  if (purpose === 'sign-in' && held.expiresAt === undefined) return now < presentedAt + UNTOLD_LIFE_MS
+  return !hasExpired(held, now)
 }
 
 /** That a token is unspent must be stored as surely as a new one: otherwise it would be given up one day. */

@@ -167,6 +167,34 @@ describe('a provider whose answer is lost, and that promises no grace (C17)', ()
   })
 })
 
+describe('an answer about a user that is lost, at a provider that names neither grace nor life of its tokens (C17, U-11)', () => {
+  it('leaves the user in for an hour, and not for ever: nobody could be asked about them again', async () => {
+    clock = installMovableClock()
+    const yaml = await prepare(0)
+    await provider.close()
+    provider = await startLedgerProvider({ graceMs: 0, accessTtlSeconds: 10 * 3600, untold: true })
+    gateway = await startTestGateway({
+      ...yaml,
+      providers: { corp: provider.yaml },
+      routes: { '/mcp': { upstream: server.url, sign_in: 'corp', allow: { users: ['alice'] } } },
+    })
+    client = await registerClient(gateway.issuer)
+    resource = `${gateway.issuer}/mcp`
+    tokens = await client.obtain(resource)
+    clock.advance(2 * 60_000)
+    provider.setMode('drop-after-commit')
+    await renew()
+    provider.setMode('ok')
+    clock.advance(59 * 60_000)
+    await renew()
+    expect(provider.refreshes()).toBe(1)
+    clock.advance(60_000)
+    expect(await client.refresh(tokens.refresh_token)).toMatchObject({ status: 400, error: 'invalid_grant' })
+    expect(gateway.output()).toContain('"reason":"refresh_interrupted"')
+    expect(provider.violations).toEqual([])
+  })
+})
+
 describe('a provider that is down (C17, U-13)', () => {
   it('leaves tokens that live in use, answers 503 for the others, and 401 for nobody', async () => {
     await start(GRACE_MS)
