@@ -92,11 +92,12 @@ function decoded(string: string): string {
   return string.includes('\\') ? JSON.parse(string) : string.slice(1, -1)
 }
 
+/** From quote to quote; each run of backslashes stands in front of one quote only, so this stays linear. */
 function endOfString(text: string, from: number): number {
-  for (let at = from + 1; at < text.length; at++) {
-    const code = text.charCodeAt(at)
-    if (code === QUOTE) return at + 1
-    if (code === BACKSLASH) at++
+  for (let at = text.indexOf('"', from + 1); at !== -1; at = text.indexOf('"', at + 1)) {
+    let backslashes = 0
+    while (text.charCodeAt(at - 1 - backslashes) === BACKSLASH) backslashes++
+    if (backslashes % 2 === 0) return at + 1
   }
   return text.length
 }

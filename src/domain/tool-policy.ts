@@ -75,23 +75,30 @@ function decide(rules: MessageRules, held: readonly string[], operation: Operati
   return isHeld ? 'allowed' : (narrowest(permitting, operation) ?? 'denied')
 }
 
-function isPermitted({ allow, deny }: MessageRules, tool: string): boolean {
+/** What was decided lately by the rules of a route; callers choose the names, so there is a bound to them. */
+const DECIDED = new WeakMap<MessageRules, Map<string, boolean>>()
+const DECIDED_NAMES = 1000
+const DECIDED_NAME_LENGTH = 128
+
+function isPermitted(rules: MessageRules, tool: string): boolean {
+  let decided = DECIDED.get(rules)
+  if (!decided) {
+    decided = new Map()
+    DECIDED.set(rules, decided)
+  }
+  const known = decided.get(tool)
+  if (known !== undefined) return known
+  const permitted = matchesRules(rules, tool)
+  if (decided.size < DECIDED_NAMES && tool.length <= DECIDED_NAME_LENGTH) decided.set(tool, permitted)
+  return permitted
+}
+
+function matchesRules({ allow, deny }: MessageRules, tool: string): boolean {
   const isNamed = (pattern: string) => matchesGlob(pattern, tool)
   // A server may trim a name or read it in other letters: whatever could mean a denied tool is denied.
   const folded = fold(tool)
-  const isMeant = (pattern: string) => matchesGlob(pattern, folded)
-  return !deny.some(isNamed) && !foldedOnce(deny).some(isMeant) && (allow === undefined || allow.some(isNamed))
-}
-
-const FOLDED = new WeakMap<readonly string[], readonly string[]>()
-
-/** The patterns of a configuration are folded once: it costs more than to match them. */
-function foldedOnce(patterns: readonly string[]): readonly string[] {
-  const known = FOLDED.get(patterns)
-  if (known) return known
-  const folded = patterns.map(fold)
-  FOLDED.set(patterns, folded)
-  return folded
+  const isDenied = (pattern: string) => isNamed(pattern) || matchesGlob(fold(pattern), folded)
+  return !deny.some(isDenied) && (allow === undefined || allow.some(isNamed))
 }
 
 function fold(name: string): string {

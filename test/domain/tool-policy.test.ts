@@ -195,3 +195,15 @@ describe('patterns', () => {
     expect(matchesGlob('a*a*a*a', name)).toBe(true)
   })
 })
+
+it('decides the same whenever it is asked, under these rules and others, and about more names than it remembers', () => {
+  const some: MessageRules = { deny: ['tool_1*'], scopes: [] }
+  const others: MessageRules = { allow: ['tool_1*'], deny: [], scopes: [] }
+  const names = Array.from({ length: 1500 }, (_, index) => `tool_${index}`)
+  const outcomes = (which: MessageRules) =>
+    names.map((name) => decideOperations(which, [], [tool(name)]).outcome)
+  const first = outcomes(some)
+  expect(first.slice(0, 3)).toEqual(['allowed', 'denied', 'allowed'])
+  expect(outcomes(some)).toEqual(first)
+  expect(outcomes(others)).toEqual(first.map((outcome) => (outcome === 'denied' ? 'allowed' : 'denied')))
+})
