@@ -58,7 +58,6 @@ function start(
     if (settled) return
     settled = true
     stopWatching?.()
-    response.off('close', onClientGone)
     open.remove(entry)
     // What the client has still to send of its body must never be read as the next request (B235).
     if (!request.complete) response.shouldKeepAlive = false
@@ -72,8 +71,9 @@ function start(
     controller?.abort()
   }
 
+  /** Also called when everything has ended: to take the listener away would cost more. */
   function onClientGone(): void {
-    abandon({ kind: 'client_gone' })
+    if (!settled) abandon({ kind: 'client_gone' })
   }
 
   function begin(status: number, headers: ServerHeaders): void {

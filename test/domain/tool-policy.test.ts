@@ -200,8 +200,7 @@ it('decides the same whenever it is asked, under these rules and others, and abo
   const some: MessageRules = { deny: ['tool_1*'], scopes: [] }
   const others: MessageRules = { allow: ['tool_1*'], deny: [], scopes: [] }
   const names = Array.from({ length: 1500 }, (_, index) => `tool_${index}`)
-  const outcomes = (which: MessageRules) =>
-    names.map((name) => decideOperations(which, [], [tool(name)]).outcome)
+  const outcomes = (which: MessageRules) => names.map((name) => decideOperations(which, [], [tool(name)]).outcome)
   const first = outcomes(some)
   expect(first.slice(0, 3)).toEqual(['allowed', 'denied', 'allowed'])
   expect(outcomes(some)).toEqual(first)

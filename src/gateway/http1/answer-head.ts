@@ -19,8 +19,20 @@ export interface AnswerHead {
   readonly headers: ServerHeaders
 }
 
-/** Status line and header lines, without the empty line behind them. Throws {@link MalformedAnswer}. */
+/** The head that was read last: under load servers repeat themselves, within a second even the date. */
+let last: { readonly text: string; readonly head: AnswerHead } | undefined
+
+/**
+ * Status line and header lines, without the empty line behind them; the headers are the caller's own. Throws
+ * {@link MalformedAnswer}.
+ */
 export function readAnswerHead(text: string): AnswerHead {
+  if (last?.text !== text) last = { text, head: parseAnswerHead(text) }
+  const { status, isHttp11, headers } = last.head
+  return { status, isHttp11, headers: copyOf(headers) }
+}
+
+function parseAnswerHead(text: string): AnswerHead {
   STATUS_LINE.lastIndex = 0
   const line = STATUS_LINE.exec(text)
   if (!line) throw new MalformedAnswer('ANSWER_NOT_HTTP')
@@ -46,6 +58,15 @@ class Fields implements ServerHeaders {
 }
 Object.setPrototypeOf(Fields.prototype, null)
 Reflect.deleteProperty(Fields.prototype, 'constructor')
+
+function copyOf(headers: ServerHeaders): ServerHeaders {
+  const copy = new Fields()
+  for (const name in headers) {
+    const value = headers[name]
+    copy[name] = typeof value === 'object' ? [...value] : value
+  }
+  return copy
+}
 
 function add(headers: ServerHeaders, name: string, value: string): void {
   const present = headers[name]
