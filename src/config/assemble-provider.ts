@@ -6,12 +6,15 @@ import type { ParsedGateway } from './schema.ts'
 type ParsedProvider = ParsedGateway['providers'][string]
 type ParsedOAuth2 = Extract<ParsedProvider, { type: 'oauth2' }>
 
+/** Where every MCP client gets a client of its own: it stands for none, and is sent nowhere. */
+const NOBODY = 'none'
+
 /** The provider that its block of a file without problems means. */
 export function toProvider(name: string, parsed: ParsedProvider): ProviderConfig {
   if (parsed.type === 'password') return { type: 'password', name, users: new Map(Object.entries(parsed.users)) }
   const shared = {
     name,
-    clientId: parsed.client_id,
+    clientId: parsed.client_id ?? NOBODY,
     ...(parsed.client_secret ? { clientSecret: parsed.client_secret } : {}),
     upstreamClients: toUpstreamClients(parsed.upstream_clients),
     ...toRegistration(parsed.upstream_clients),

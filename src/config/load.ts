@@ -38,11 +38,14 @@ export function loadConfig(source: ConfigSource): LoadedConfig {
   const parsed = GatewaySchema.safeParse(root)
   const issues = parsed.success ? [] : describeIssues(GatewaySchema, root, parsed.error.issues)
   const planned = findPlanned(root)
+  const together = checkTogether(root)
+  // What a check knows more about is not said twice.
+  const others = issues.filter(({ path }) => !together.some((one) => one.path.join('\n') === path.join('\n')))
   const covered = [...planned.flatMap((one) => one.covers), ...presets.covers]
   const faults: PlacedFault[] = [
     ...planned,
     ...presets.faults,
-    ...[...issues, ...checkTogether(root)].filter(
+    ...[...others, ...together].filter(
       ({ path }) => !isUnreadable(root, path) && !covered.some((cover) => isAtOrBelow(path, cover)),
     ),
   ]

@@ -36,6 +36,9 @@ export const CLIENT_KEYS = {
 
 const UpstreamClientsSchema = upstreamClientsSchema(CLIENT_KEYS)
 
+/** Of the provider's block, where another check knows when the id may be left out. */
+const SHARED_CLIENT_KEYS = { ...CLIENT_KEYS, client_id: CLIENT_KEYS.client_id.optional() }
+
 /** A list of scopes. */
 export const ScopesSchema = z
   .array(matching(SCOPE, 'is not a scope', 'write one scope for each list entry').meta({ examples: ['openid'] }))
@@ -60,7 +63,7 @@ export const OidcProviderSchema = z
   .strictObject({
     type: z.literal('oidc').meta({ description: 'OpenID Connect with discovery.' }),
     issuer: IssuerSchema,
-    ...CLIENT_KEYS,
+    ...SHARED_CLIENT_KEYS,
     upstream_clients: UpstreamClientsSchema,
     scopes: ScopesSchema.prefault(['openid', 'email', 'profile']),
     authorization_parameters: AuthorizationParametersSchema,
@@ -80,7 +83,7 @@ export const OidcProviderSchema = z
 export const OAuth2ProviderSchema = z
   .strictObject({
     type: z.literal('oauth2').meta({ description: 'OAuth 2.0 without OpenID Connect.' }),
-    ...CLIENT_KEYS,
+    ...SHARED_CLIENT_KEYS,
     upstream_clients: UpstreamClientsSchema,
     scopes: ScopesSchema.prefault([]),
     authorization_parameters: AuthorizationParametersSchema,

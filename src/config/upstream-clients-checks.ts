@@ -5,8 +5,35 @@ import { valueAt } from './shape.ts'
 export function checkUpstreamClients(root: unknown, path: ConfigPath): PlacedFault[] {
   const rules = valueAt(root, [...path, 'upstream_clients', 'rules'])
   return [
+    ...checkSharedClient(root, path),
     ...(Array.isArray(rules) ? checkRules(rules, [...path, 'upstream_clients', 'rules']) : []),
     ...checkRegistration(root, path),
+  ]
+}
+
+/** Where every MCP client gets a client of its own, nobody is the one of the block. */
+function checkSharedClient(root: unknown, path: ConfigPath): PlacedFault[] {
+  const type = valueAt(root, [...path, 'type'])
+  const clients = [...path, 'upstream_clients']
+  if (type === 'password')
+    return valueAt(root, clients) === undefined
+      ? []
+      : [
+          {
+            path: clients,
+            problem: 'means nothing where users sign in with a password: there is no provider that could know clients',
+            fix: 'remove it, or write it on a provider of type oidc or oauth2',
+          },
+        ]
+  const isKnown = type === 'oidc' || type === 'oauth2'
+  const isMirrored = valueAt(root, [...clients, 'mode']) === 'mirrored'
+  if (!isKnown || isMirrored || valueAt(root, [...path, 'client_id']) !== undefined) return []
+  return [
+    {
+      path: [...path, 'client_id'],
+      problem: 'is missing',
+      fix: 'write for example client_id: gatehouse; it may be left out with upstream_clients: { mode: mirrored } alone',
+    },
   ]
 }
 

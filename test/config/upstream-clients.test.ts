@@ -128,7 +128,30 @@ describe('upstream_clients', () => {
 
   it('is refused where people sign in with passwords', () => {
     const at = '    type: password\n'
-    const { path } = problemOf(edit([at, `${at}    upstream_clients: { mode: shared }\n`]))
+    const { path, problem, fix } = problemOf(edit([at, `${at}    upstream_clients: { mode: shared }\n`]))
     expect(path).toBe('providers.home.upstream_clients')
+    expect(problem).toMatch(/password/)
+    expect(fix).toMatch(/oidc or oauth2/)
+  })
+
+  it('needs no client_id beside mirrored, where nobody is that client, and one beside everything else', () => {
+    const without = (text: string) => text.replace('    client_id: gatehouse\n', '').replace(SECRET_LINE, '')
+    expect(rulesOf(without(withClients('mode: mirrored')))).toMatchObject({ mode: 'mirrored' })
+    for (const text of [edit(), withClients('mode: shared'), withClients(...MAPPED)]) {
+      const { path, problem, fix } = problemOf(without(text))
+      expect([path, problem]).toEqual(['providers.corp.client_id', 'is missing'])
+      expect(fix).toMatch(/mirrored/)
+    }
+  })
+
+  it('needs no client_id beside mirrored in a preset either', () => {
+    const preset = (...lines: string[]) =>
+      edit([
+        '    type: oidc\n    issuer: https://login.example.com/realms/main\n    client_id: gatehouse\n',
+        `    preset: generic-oidc\n    issuer: https://login.example.com/realms/main\n    ${lines.join('\n    ')}\n`,
+      ])
+    const text = preset('upstream_clients: { mode: mirrored }').replace(SECRET_LINE, '')
+    expect(rulesOf(text)).toMatchObject({ mode: 'mirrored' })
+    expect(problemOf(preset('upstream_clients: { mode: shared }')).path).toBe('providers.corp.client_id')
   })
 })

@@ -105,6 +105,17 @@ describe.each<['open' | 'guarded']>([['open'], ['guarded']])(
 )
 
 describe('the client that is registered for an MCP client', () => {
+  it('needs no client of the operator’s own beside it: sign-in, refresh and calls work without', async () => {
+    await start()
+    await rig.restart({ upstream_clients: { mode: 'mirrored' }, client_id: undefined, client_secret: undefined })
+    const tokens = await obtainTokens(rig.issuer, INSPECTOR)
+    clock.advance(TTL_MS)
+    expect((await call(tokens)).status).toBe(200)
+    expect(rig.provider.requests.some(({ basic, form }) => (basic?.clientId ?? form.get('client_id')) === 'none')).toBe(
+      false,
+    )
+  })
+
   it('is registered after consent, never before, and the consent page names it', async () => {
     await start()
     const browser = browserFor(INSPECTOR)
