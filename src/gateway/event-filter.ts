@@ -34,7 +34,11 @@ export function eventFilter(filter: (data: string) => string | undefined): Strea
       const byte = chunk[at]
       const isSecondHalf = afterCr && byte === LF
       afterCr = byte === CR
-      if (isSecondHalf) continue
+      if (isSecondHalf) {
+        // Of a blank line whose event has gone. Readers that wait for it have not seen that event yet.
+        if (pending.length === 0 && from === at) ready.push(chunk.subarray(from, ++from))
+        continue
+      }
       const isLineEnd = byte === CR || byte === LF
       if (isLineEnd && isLineEmpty) {
         const event = Buffer.concat([...pending, chunk.subarray(from, at + 1)])
@@ -76,7 +80,9 @@ function filtered(event: Buffer, filter: (data: string) => string | undefined): 
   const lineEnd = /\r\n|\r|\n/.exec(text.trimStart())?.[0] ?? '\n'
   const others = lines.filter((line) => line !== '' && !isData(line))
   const replaced = after.split('\n').map((line) => `data: ${line}`)
-  return Buffer.from([...others, ...replaced, '', ''].join(lineEnd))
+  // Of CRLF at the end the second half is still to come.
+  const blankLine = text.endsWith('\r') ? '\r' : lineEnd
+  return Buffer.from([...others, ...replaced, blankLine].join(lineEnd))
 }
 
 function isData(line: string): boolean {

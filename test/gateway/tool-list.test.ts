@@ -111,6 +111,12 @@ describe('a list of tools in an event stream (P-90)', () => {
     expect(answer.body).toBe(`${before}data: ${FILTERED}\r\n\r\n`)
   })
 
+  it('keeps CRLF to the last byte, with which Python servers end their lines: clients wait for it (P-60)', async () => {
+    const untouched = 'event: message\r\ndata: {"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"a"}]}}\r\n\r\n'
+    rig.answer = { headers: EVENTS, pieces: [`event: message\r\ndata: ${ANSWER}\r\n\r\n`, untouched] }
+    expect((await rig.post('/tools', LIST)).body).toBe(`event: message\r\ndata: ${FILTERED}\r\n\r\n${untouched}`)
+  })
+
   it('ends the stream when it cannot be read, and does not let it through', async () => {
     rig.answer = { headers: EVENTS, pieces: [before, 'data: {"result":{"tools":[{"name":"drop"}]}\n\n'] }
     const { accessToken } = await rig.tokens('/tools')
@@ -176,8 +182,21 @@ describe('events, cut anywhere', () => {
       if (piece instanceof Promise) throw new Error('withheld')
       result += piece.toString('latin1')
     }
-    expect(Buffer.from(result, 'latin1').toString().replaceAll('\r\n', '\n')).toBe(expected.replaceAll('\r\n', '\n'))
+    expect(Buffer.from(result, 'latin1').toString()).toBe(expected)
   })
+
+  it.each(['\n\n', '\r\r', '\r\n\r\n', '\n\r\n'])(
+    'are whole at once, the end of the line %j included, and so is the stream',
+    (end) => {
+      const rewrite = eventFilter(filter)
+      for (const event of ['data: {"a":1}', 'event: message'])
+        expect(String(rewrite(Buffer.from(event + end)))).toBe(event + end)
+      // The last byte alone: readers cannot know before it whether the blank line is over.
+      const whole = Buffer.from(`data: {"a":1}${end}`)
+      const pieces = [whole.subarray(0, -1), whole.subarray(-1)].map((piece) => String(rewrite(piece)))
+      expect(pieces.join('')).toBe(String(whole))
+    },
+  )
 
   it('end where one is longer than any list', async () => {
     const rewrite = eventFilter(filter)
