@@ -50,10 +50,15 @@ function isEncoded(headers: ServerHeaders): boolean {
   return coding !== undefined && coding !== 'identity'
 }
 
+/** JSON with an object or an array in it. */
+const MAY_HOLD_A_MESSAGE = /[[{]/
+
 function filterWhole(body: Buffer, mayList: (tool: string) => boolean): Buffer | undefined {
   if (body.length === 0) return body
   if (!isUtf8(body)) return undefined
   const before = body.toString('utf8')
+  // The word with which servers of the old transport accept a message; its answer comes over the stream.
+  if (!MAY_HOLD_A_MESSAGE.test(before)) return body
   const after = filterToolLists(before, mayList)
   if (after === undefined) return undefined
   return after === before ? body : Buffer.from(after)

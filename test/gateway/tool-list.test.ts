@@ -63,6 +63,8 @@ describe('a list of tools as JSON (P-90)', () => {
     ['404', 404, '{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"x"}}'],
     ['400', 400, 'no JSON'],
     ['202', 202, ''],
+    ['202 with a word', 202, 'Accepted'],
+    ['202 with JSON', 202, 'null'],
   ])('an answer of %s holds none and passes as it is (P-21)', async (_, status, body) => {
     rig.answer = { status, pieces: body === '' ? [] : [body] }
     const answer = await rig.post('/tools', LIST)
@@ -158,11 +160,14 @@ describe('the old transport (P-100)', () => {
     const stream = (await rig.post('/old', '', { method: 'GET' })).body
     const messages = /data: (\/old\/messages\?endpoint=\S+)/.exec(stream)?.[1] ?? ''
     expect(stream).toBe(`event: endpoint\ndata: ${messages}\n\nevent: message\ndata: ${FILTERED}\n\n`)
-    rig.answer = { status: 202, pieces: [] }
+    rig.answer = { status: 202, pieces: ['Accepted'] }
     rig.reached.length = 0
-    expect((await rig.post('/old', call('a'), { to: messages })).status).toBe(202)
+    for (const message of [LIST, call('a')]) {
+      const { status, body } = await rig.post('/old', message, { to: messages })
+      expect([status, body]).toEqual([202, 'Accepted'])
+    }
     expect((await rig.post('/old', call('drop'), { to: messages })).status).toBe(403)
-    expect(rig.reached).toHaveLength(1)
+    expect(rig.reached).toHaveLength(2)
   })
 })
 
