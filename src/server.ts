@@ -135,12 +135,13 @@ export async function startGateway(
     everyCall: config.audit.calls,
     now,
   })
+  const hasPasswords = config.providers.some(({ type }) => type === 'password')
   const forwarding: Forwarding = {
     crossOrigin: createCrossOrigin(config.publicUrl, config.allowedOrigins),
     forwarder,
     concurrency: createConcurrency({
       ...config.limits,
-      concurrent: config.limits.concurrent ?? concurrencyThatFits(memoryOfProcess()),
+      concurrent: config.limits.concurrent ?? concurrencyThatFits(memoryOfProcess(), hasPasswords),
       bodyBytesAtOnce: bodyBytesThatFit(memoryOfProcess()),
     }),
     rates: createRequestRates(config.limits),

@@ -3,6 +3,8 @@ import { totalmem } from 'node:os'
 /** Of a gateway that serves nobody, with room for sign-ins; of one open request or stream whose client reads nothing. */
 const IDLE_BYTES = 96 * 1024 * 1024
 const EXCHANGE_BYTES = 128 * 1024
+/** What the check of one password takes (scrypt). */
+const PASSWORD_BYTES = 128 * 1024 * 1024
 /** For bodies that are read as a whole, so many parts of the memory are one. */
 const BODY_PARTS = 8
 /** Fewer than these would be no gateway; the container is too small then. */
@@ -15,10 +17,13 @@ export function memoryOfProcess(): number {
   return limit > 0 ? Math.min(limit, totalmem()) : totalmem()
 }
 
-/** How many requests and streams may be open at once so that their number does not exhaust `memoryBytes` (C65). */
-export function concurrencyThatFits(memoryBytes: number): number {
-  const left = memoryBytes - IDLE_BYTES - bodyBytesThatFit(memoryBytes)
-  return Math.max(LEAST, Math.floor(left / EXCHANGE_BYTES))
+/**
+ * How many requests and streams may be open at once so that their number does not exhaust `memoryBytes` (C65);
+ * `hasPasswords`: where people sign in with passwords, which have to be checked meanwhile.
+ */
+export function concurrencyThatFits(memoryBytes: number, hasPasswords: boolean): number {
+  const taken = IDLE_BYTES + bodyBytesThatFit(memoryBytes) + (hasPasswords ? PASSWORD_BYTES : 0)
+  return Math.max(LEAST, Math.floor((memoryBytes - taken) / EXCHANGE_BYTES))
 }
 
 /** How many bytes of bodies may be kept at once so that they do not exhaust `memoryBytes` (C65). */

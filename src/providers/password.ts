@@ -9,8 +9,9 @@ export interface PasswordOptions {
   readonly users: ReadonlyMap<string, Secret>
 }
 
-/** Each computation takes a third of a second and 128 MiB: two at once leave the gateway alive. */
+/** Each computation takes a third of a second and 128 MiB: two at once leave the gateway alive, in a small container one (C65). */
 const MAX_AT_ONCE = 2
+const SMALL_BYTES = 512 * 1024 * 1024
 /** Whoever comes when so many wait is sent away at once instead of waiting for minutes. */
 const MAX_WAITING = 32
 const MAX_USER_NAME_LENGTH = 256
@@ -23,7 +24,7 @@ export function createPasswordProvider({ name, users }: PasswordOptions): Provid
   const hashes = new Map([...users].map(([user, hash]) => [user.normalize('NFC'), hash]))
   // Somebody else's hash is the best stand-in for a missing one: it costs what the others cost.
   const [standIn] = hashes.values()
-  const takeTurn = createQueue(MAX_AT_ONCE, MAX_WAITING)
+  const takeTurn = createQueue(isSmall() ? 1 : MAX_AT_ONCE, MAX_WAITING)
 
   return {
     name,
@@ -53,6 +54,12 @@ export function createPasswordProvider({ name, users }: PasswordOptions): Provid
       return { outcome: 'signed-in', identity: { provider: name, subject: user, groups: [], ...email } }
     },
   }
+}
+
+/** Whether the limit of the container (cgroup) leaves no room for two computations. */
+function isSmall(): boolean {
+  const limit = process.constrainedMemory()
+  return limit > 0 && limit < SMALL_BYTES
 }
 
 /** Runs `atOnce` jobs at a time and lets `waiting` more wait, in order; says `full` to the rest. */
