@@ -114,12 +114,20 @@ export function createExchangedTokens(gateway: Gateway, credentials: FreshCreden
     const outcome: ExchangeOutcome = (await exchange?.(tokens.accessToken, rule.request)) ?? UNKNOWN
     gateway.metrics.tokenExchanges.inc({ provider: rule.provider, outcome: outcome.outcome })
     note(route, rule, access, outcome)
-    if (outcome.outcome !== 'exchanged') return { result: { outcome: outcome.outcome } }
+    if (outcome.outcome !== 'exchanged') {
+      const isLost = outcome.reason === 'invalid_client' && (await isForgotten(rule, access, tokens))
+      return { result: { outcome: isLost ? 'ended' : outcome.outcome } }
+    }
     const { token, expiresAt } = outcome.exchanged
     const now = gateway.now()
     const endsAt = Math.min(expiresAt ?? now + UNTOLD_LIFE_MS, now + LONGEST_USE_MS)
     const renewAt = now + (endsAt - now) * RENEW_AT
     return { result: { outcome: 'exchanged', token }, entry: { token, subject: hashOf(tokens), renewAt, endsAt } }
+  }
+
+  /** Nobody could exchange anything as a client that the provider has lost: the next sign-in registers another. */
+  async function isForgotten(rule: ExchangeRule, { grant }: OpenAccess, { issuedTo }: HeldTokens): Promise<boolean> {
+    return gateway.upstreamClients.refused(rule.provider, grant.clientId, issuedTo)
   }
 
   function note(route: Route, { provider }: ExchangeRule, access: OpenAccess, outcome: ExchangeOutcome): void {

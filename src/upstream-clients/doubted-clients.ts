@@ -29,6 +29,8 @@ interface Doubt {
   since: number
   lastAt: number
   lookedAt?: number
+  /** Sure, for whoever asks next as well. */
+  isLost?: true
 }
 
 /** `now` in ms. */
@@ -52,6 +54,7 @@ export function createDoubtedClients(now: () => number): DoubtedClients {
     async judge({ name, registration: at }, registration) {
       const key = keyOf(name, registration.clientId)
       const doubted = doubt(key)
+      if (doubted.isLost) return 'lost'
       const { management, redirectUri, clientId } = registration
       if (at && management) {
         if (doubted.lookedAt !== undefined && now() - doubted.lookedAt < LOOK_AGAIN_MS) return 'doubted'
@@ -63,7 +66,7 @@ export function createDoubtedClients(now: () => number): DoubtedClients {
         }
         if (looked.outcome === 'unknown' && now() - doubted.since < CONFIRMED_AFTER_MS) return 'doubted'
       } else if (now() - doubted.since < CONFIRMED_AFTER_MS) return 'doubted'
-      doubts.delete(key)
+      doubted.isLost = true
       return 'lost'
     },
   }

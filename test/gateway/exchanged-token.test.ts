@@ -26,17 +26,20 @@ let now: number
 /** Exchanges asked for and not answered yet. */
 let asked: PromiseWithResolvers<ExchangeOutcome>[]
 let exchanged: ExchangedTokens
+/** Whether it is sure that the provider has lost the client that asks. */
+let isLost: boolean
 
 beforeEach(() => {
   now = 0
   asked = []
+  isLost = false
   const exchange = () => {
     const answer = Promise.withResolvers<ExchangeOutcome>()
     asked.push(answer)
     return answer.promise
   }
   const gateway = {
-    upstreamClients: { recall: async () => ({ provider: { exchange } }) },
+    upstreamClients: { recall: async () => ({ provider: { exchange } }), refused: async () => isLost },
     metrics: createMetrics(),
     audit: () => undefined,
     logger: { warn: () => undefined, error: () => undefined },
@@ -84,6 +87,18 @@ describe('tokens issued for servers', () => {
     asked[0]?.resolve(issued('a-1'))
     await first
     expect(await obtain('a-2')).toBe('a-2')
+  })
+
+  it('are had by a new sign-in alone once the provider has lost the client that asks (RFC 7591)', async () => {
+    const outcomes: string[] = []
+    for (isLost of [false, true]) {
+      const result = get()
+      await turn()
+      asked.at(-1)?.resolve({ outcome: 'misconfigured', reason: 'invalid_client' })
+      outcomes.push((await result).outcome)
+      now += 10_000
+    }
+    expect(outcomes).toEqual(['misconfigured', 'ended'])
   })
 
   it('are used for five minutes at the most when nobody tells their life, and for an hour when it is longer', async () => {

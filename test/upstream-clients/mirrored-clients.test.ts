@@ -181,6 +181,20 @@ describe('a client that its provider refuses (invalid_client)', () => {
     expect(await refused(clients)).toBe(true)
   })
 
+  it('stays lost until another one could be registered, however long the provider takes', async () => {
+    const clients = process()
+    await current(clients)
+    isKnown = false
+    now += 5 * MINUTE
+    const ask = () => clients.current({ provider, maxClients: 5 }, CLAUDE)
+    expect(await ask()).toEqual({ outcome: 'unavailable', reason: 'client_refused' })
+    now += 5 * MINUTE
+    meanwhile = () => Promise.reject(new Error('no registration now'))
+    await expect(ask()).rejects.toThrow('no registration now')
+    meanwhile = async () => {}
+    expect(await ask()).toMatchObject({ outcome: 'ready', client: { clientId: 'c3' } })
+  })
+
   it('is not forgotten for two refusals hours apart', async () => {
     const clients = process()
     await current(clients)
