@@ -42,6 +42,8 @@ export interface GrantContext {
 const REFUSED_YOUNG_MS = 30_000
 /** A user who was asked about so lately is not asked about again. */
 const CHECKED_YOUNG_MS = 60_000
+/** The same for one that the MCP server gets, which is refreshed for that alone. */
+const CHECKED_UNTOLD_MS = 60 * 60_000
 /** How long a caller waits for a refresh, which goes on without it (C25). */
 const PATIENCE_MS = 10_000
 const RESUMED = 10_000
@@ -64,6 +66,20 @@ export function createFreshCredentials(
     return Promise.race([flight, sleep(PATIENCE_MS, { outcome: 'unavailable' } as const, { ref: false })])
   }
 
+  /** Tokens for the MCP server whose end nobody tells are refreshed for no other reason, and then nobody would be asked. */
+  async function recheckByServerToken(grant: Grant): Promise<'kept' | 'ended'> {
+    const provider = providerOf(grant, 'sign-in')
+    const isDecided = routeOf(grant.routePath)?.allow !== undefined || provider?.requiresClaims === true
+    if (!isDecided || !provider?.refresh || providerOf(grant, 'server')?.name !== provider.name) return 'kept'
+    const row = await gateway.store.findCredential(grant.id)
+    if (row?.state !== 'live' || row.expiresAt !== undefined) return 'kept'
+    const owner = { id: row.id, grantId: grant.id, routePath: grant.routePath, provider: provider.name }
+    const held = await openTokens(gateway.vault, owner, row.sealed).catch(orUnreadable)
+    if (!held?.refreshToken || gateway.now() - held.obtainedAt < CHECKED_UNTOLD_MS) return 'kept'
+    const { outcome } = await patiently(refresh(taskOf(grant, 'server', row)))
+    return outcome === 'ended' ? outcome : 'kept'
+  }
+
   return {
     async forAccess({ grant, credential }) {
       if (credential?.kind !== 'provider-token') return { outcome: 'ended' }
@@ -83,13 +99,14 @@ export function createFreshCredentials(
     },
     async recheck(grant) {
       const row = await gateway.store.findCredential(grant.id, 'sign-in')
-      if (row?.state === 'dead') {
+      if (!row) return recheckByServerToken(grant)
+      if (row.state === 'dead') {
         // Whoever noted that the provider has ended it died before the grant could be ended, too.
         await gateway.grantEnds.end(grant, { reason: 'sign_in_ended' })
         return 'ended'
       }
       const provider = providerOf(grant, 'sign-in')
-      if (!row || !provider?.refresh) return 'kept'
+      if (!provider?.refresh) return 'kept'
       const owner = { id: row.id, grantId: grant.id, routePath: grant.routePath, provider: provider.name }
       const held = await openTokens(gateway.vault, owner, row.sealed).catch(orUnreadable)
       if (!held) {

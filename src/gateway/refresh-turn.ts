@@ -120,7 +120,7 @@ export async function takeTurn(tools: TurnTools, task: RefreshTask, urgent: bool
 /** Notes that the token is presented, and does so, unless that could do harm. */
 async function present(
   { gateway, failpoint }: TurnTools,
-  { refused, purpose }: RefreshTask,
+  { refused }: RefreshTask,
   { row, held, rules }: { row: CredentialRow; held: HeldTokens; rules: RefreshRules | undefined },
   ask: () => Promise<RefreshOutcome>,
 ): Promise<Presented | 'busy' | 'wait' | 'give-up'> {
@@ -130,7 +130,7 @@ async function present(
   failpoint?.('refresh.claimed')
   const { presentedAt: before } = claim
   if (before !== undefined) {
-    const accessAlive = !refused && servesOn(held, purpose, before, at)
+    const accessAlive = !refused && servesOn(held, before, at)
     const verdict = judgeDoubtful(rules, { presentedAt: before, accessAlive }, at)
     if (verdict !== 'present') return verdict
   }
@@ -179,15 +179,12 @@ async function settle(
   return { outcome: 'doubtful', graceMs, unspent: isCertain, version: row.version }
 }
 
-/** For so long a doubtful token of a sign-in without a known end is taken to live. */
+/** For so long a doubtful token without a known end is taken to live. */
 const UNTOLD_LIFE_MS = 60 * 60_000
 
-/**
- * Whether waiting costs nobody anything, because the access token works on. One of a sign-in is used for nothing but to ask
- * about its user again: without a known end that would never happen.
- */
-function servesOn(held: HeldTokens, purpose: CredentialPurpose, presentedAt: number, now: number): boolean {
-  if (purpose === 'sign-in' && held.expiresAt === undefined) return now < presentedAt + UNTOLD_LIFE_MS
+/** Whether the access token works on; without a known end not for ever, because its user has to be asked about again. */
+function servesOn(held: HeldTokens, presentedAt: number, now: number): boolean {
+  if (held.expiresAt === undefined) return now < presentedAt + UNTOLD_LIFE_MS
   return !hasExpired(held, now)
 }
 
