@@ -127,14 +127,22 @@ function isClear(text: string, at: number): boolean {
 }
 
 function isUnique(members: readonly Member[], names: KnownNames): boolean {
-  const seen = new Set<string>()
-  for (const { key } of members) {
-    if (seen.has(key)) return false
-    seen.add(key)
+  // Of a handful, looking at each is quicker than a set.
+  const seen = members.length > HANDFUL ? new Set<string>() : undefined
+  for (const [index, { key }] of members.entries()) {
+    if (seen ? seen.has(key) : isBefore(members, index, key)) return false
+    seen?.add(key)
     // Assigned to an object of a JavaScript server, `__proto__` brings all the members that it holds.
     if (!names.exact.has(key) && (key === '__proto__' || names.folded.has(foldKey(key)))) return false
   }
   return true
+}
+
+const HANDFUL = 10
+
+function isBefore(members: readonly Member[], index: number, key: string): boolean {
+  for (let at = 0; at < index; at++) if (members[at]?.key === key) return true
+  return false
 }
 
 function startOf(members: readonly Member[], key: string): number | undefined {

@@ -2,9 +2,9 @@ import type { Message, ReadBody } from './message.ts'
 
 /** The headers that repeat parts of a body (MCP 2026-07-28, SEP-2243), as they came. */
 export interface MirroredHeaders {
-  readonly version?: string
-  readonly method?: string
-  readonly name?: string
+  readonly version?: string | undefined
+  readonly method?: string | undefined
+  readonly name?: string | undefined
   /** Whether the request says that it is of a revision that requires them. */
   readonly areRequired: boolean
 }

@@ -132,10 +132,14 @@ function mirroredHeaders(request: IncomingMessage): MirroredHeaders {
   const { 'mcp-protocol-version': version, 'mcp-method': method, 'mcp-name': name } = request.headers
   return {
     areRequired: isModern(request),
-    ...(typeof version === 'string' ? { version } : {}),
-    ...(typeof method === 'string' ? { method } : {}),
-    ...(typeof name === 'string' ? { name } : {}),
+    version: single(version),
+    method: single(method),
+    name: single(name),
   }
+}
+
+function single(value: string | string[] | undefined): string | undefined {
+  return typeof value === 'string' ? value : undefined
 }
 
 function refused(reason: string, refusal: RouteRefusal): Refused {

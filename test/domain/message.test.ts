@@ -95,6 +95,7 @@ describe('what means different things to different parsers is not judged (B214, 
     '{"method":"tools/call","params":{"name":"safe","__proto__":{"name":"danger"}}}',
     '{"id":1,"id":2,"method":"ping"}',
     `[${CALL},{"method":"ping","method":"tools/call"}]`,
+    `{${Array.from({ length: 20 }, (_, index) => `"x${index}":0,`).join('')}"method":"ping","x7":1}`,
   ])('ambiguous: %s', (text) => expect(readBody(text)).toEqual({ ok: false, failure: 'ambiguous' }))
 
   it.each([
