@@ -1,4 +1,6 @@
 import type { GatewayConfig, ProviderConfig } from './config/gateway-config.ts'
+import { tokenProviderOf } from './domain/credential.ts'
+import type { GrantContext } from './gateway/fresh-credential.ts'
 import { createOauth2Provider } from './providers/oauth2.ts'
 import { createOidcProvider } from './providers/oidc.ts'
 import { createPasswordProvider } from './providers/password.ts'
@@ -21,6 +23,19 @@ export function clientsOf(
       return provider ? [[described.name, { provider, ...ownClients(described) }]] : []
     }),
   )
+}
+
+/** What the configuration says about a grant now: its route, and the providers of its credential and its sign-in. */
+export function grantContext(config: GatewayConfig, providers: ReadonlyMap<string, Provider>): GrantContext {
+  const routes = new Map(config.routes.map((route) => [route.path, route]))
+  return {
+    routeOf: (path) => routes.get(path),
+    providerOf({ routePath }, purpose) {
+      const route = routes.get(routePath)
+      const name = purpose === 'sign-in' ? route?.signIn : route && tokenProviderOf(route.credential)
+      return providers.get(name ?? '')
+    },
+  }
 }
 
 function ownClients(provider: ProviderConfig): Omit<ProviderClients, 'provider'> {

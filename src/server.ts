@@ -6,7 +6,6 @@ import { checkDatabase } from './check-database.ts'
 import { startCleanUp } from './clean-up.ts'
 import type { GatewayConfig, ListenAddress } from './config/gateway-config.ts'
 import { isLoopbackHost } from './config/network.ts'
-import { tokenProviderOf } from './domain/credential.ts'
 import type { Failpoints } from './domain/failpoint.ts'
 import { hasSignIn } from './domain/route.ts'
 import { createAccessCache } from './gateway/access-cache.ts'
@@ -17,7 +16,7 @@ import type { Forwarding } from './gateway/delivery.ts'
 import { createExchangedTokens } from './gateway/exchanged-token.ts'
 import { createExternalTokens } from './gateway/external-token.ts'
 import { createForwarder } from './gateway/forward.ts'
-import { createFreshCredentials, type GrantContext } from './gateway/fresh-credential.ts'
+import { createFreshCredentials } from './gateway/fresh-credential.ts'
 import type { Gateway } from './gateway/gateway.ts'
 import { bodyBytesThatFit, concurrencyThatFits, memoryOfProcess } from './gateway/memory-share.ts'
 import { createRequestRates } from './gateway/request-rates.ts'
@@ -32,11 +31,11 @@ import { createMetrics, type Metrics } from './metrics.ts'
 import type { AuthorizationServer } from './oauth/authorization-server.ts'
 import { createClientKeys } from './oauth/client-keys.ts'
 import { createMetadataClients } from './oauth/metadata-clients.ts'
-import { discardAbandoned } from './oauth/sign-in-tokens.ts'
+import { discardEnded } from './oauth/sign-in-tokens.ts'
 import { staticClients } from './oauth/static-clients.ts'
 import { createOperationsListener } from './operations.ts'
 import { probePat } from './providers/pat.ts'
-import { clientsOf, createProviders } from './providers.ts'
+import { clientsOf, createProviders, grantContext } from './providers.ts'
 import { createPublicListener } from './public-listener.ts'
 import { mountTable } from './route-table.ts'
 import { openSqliteStore } from './storage/sqlite.ts'
@@ -173,10 +172,7 @@ export async function startGateway(
   const stopCleanUp = startCleanUp({
     store,
     mirrored: mirroredClients,
-    onEnded({ interactions, grants }) {
-      void grantEnds.settle(grants)
-      for (const row of interactions) void discardAbandoned(server, row)
-    },
+    onEnded: (ended) => discardEnded(server, ended),
     now,
     idleMs: config.tokens.refreshIdleTtlMs,
     logger,
@@ -242,19 +238,6 @@ function publishedClients(config: GatewayConfig, store: Store, now: () => number
   })
   const metadataClients = enabled ? { metadataClients: createMetadataClients({ egress, store, allowHosts, now }) } : {}
   return { ...metadataClients, clientKeys: createClientKeys({ egress, ...metadataClients, now }) }
-}
-
-/** What the configuration says about a grant now: its route, and the providers of its credential and its sign-in. */
-function grantContext(config: GatewayConfig, providers: AuthorizationServer['providers']): GrantContext {
-  const routes = new Map(config.routes.map((route) => [route.path, route]))
-  return {
-    routeOf: (path) => routes.get(path),
-    providerOf({ routePath }, purpose) {
-      const route = routes.get(routePath)
-      const name = purpose === 'sign-in' ? route?.signIn : route && tokenProviderOf(route.credential)
-      return providers.get(name ?? '')
-    },
-  }
 }
 
 /** Listens and says where, as `host:port`. */

@@ -2,7 +2,7 @@ import type { ProviderTokens } from '../domain/credential.ts'
 import { parseTokens, serializeTokens, tokenProviderOf } from '../domain/credential.ts'
 import type { AtProvider, SignInStage } from '../domain/interaction.ts'
 import type { SignInRoute } from '../domain/route.ts'
-import type { InteractionRow } from '../storage/store.ts'
+import type { InteractionRow, Store } from '../storage/store.ts'
 import type { AuthorizationServer } from './authorization-server.ts'
 import { openInteractionRow } from './interactions.ts'
 
@@ -31,8 +31,16 @@ export function keptTokens(
   return { at: { provider: route.signIn, ...(issuedTo === undefined ? {} : { upstreamClient: issuedTo }) }, tokens }
 }
 
-/** Gives back what an interaction holds that nobody has finished in time. Never rejects. */
-export async function discardAbandoned(server: AuthorizationServer, row: InteractionRow): Promise<void> {
+/** Gives back what is held by grants that have ended, and by interactions that nobody finished; waits for nobody. */
+export function discardEnded(
+  server: AuthorizationServer,
+  { interactions, grants }: Awaited<ReturnType<Store['takeEnded']>>,
+): void {
+  void server.grantEnds.settle(grants)
+  for (const row of interactions) void discardAbandoned(server, row)
+}
+
+async function discardAbandoned(server: AuthorizationServer, row: InteractionRow): Promise<void> {
   // Sealed with a key that was taken out: nobody can.
   const interaction = await openInteractionRow(server, row).catch(() => undefined)
   if (interaction && 'signInTokens' in interaction) discardTokens(server, interaction)
