@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { giveBack } from './http1/give-back.ts'
 import type { StreamedBody } from './http1/request.ts'
 
 /**
@@ -7,7 +8,7 @@ import type { StreamedBody } from './http1/request.ts'
  */
 export function streamedBody(request: IncomingMessage, maxBytes: number): StreamedBody {
   const length = request.headers['content-length']
-  const body = { stream: request, maxBytes, release }
+  const body = { stream: request, maxBytes, release: giveBack }
   return length === undefined ? body : { ...body, length: Number(length) }
 }
 
@@ -28,12 +29,4 @@ export function announcesMoreThan(request: IncomingMessage, maxBytes: number): b
  */
 export function hasArrived(request: IncomingMessage): boolean {
   return request.complete || request.readableLength === Number(request.headers['content-length'] ?? Number.NaN)
-}
-
-/**
- * Gives the memory of a chunk back at once: Node reads each into memory of its own, and 64 MB of these make the garbage
- * collector go through the whole heap, which costs more than the body itself. Not if the memory is shared.
- */
-function release({ buffer, length }: Buffer): void {
-  if (buffer instanceof ArrayBuffer && buffer.byteLength === length) buffer.transfer(0)
 }

@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { type ClientRequest, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import { createServer } from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
+import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { describe, expect, it } from 'vitest'
+import { makeCertificate } from '../fixtures/certificate.ts'
 import { listen, RAW_GET, rawClient, startRig } from './rig.ts'
 
 /** Some are read as one large piece, some as several small ones. */
@@ -68,6 +71,29 @@ describe.each([
     expect(await digestOf(response, turns)).toBe(DIGEST)
     expect(await rig.nextOutcome()).toEqual({ kind: 'answered', status: 200, bytes: TOTAL })
   })
+})
+
+it.each([
+  // Records of TLS are small pieces.
+  ['slow', SLOW_TURNS / 4],
+  ['quick', 0],
+])('both ways over TLS they are as they were, to the last byte, for %s readers too (P-12, P-32)', async (_, turns) => {
+  const certificate = makeCertificate(['127.0.0.1'])
+  const secure = createTlsServer(certificate, async (request, response) => {
+    response.writeHead(200, { 'x-received': await digestOf(request, turns), ...LENGTH })
+    await writePieces(response)
+  })
+  const upstream = new URL(`https://127.0.0.1:${await listen(secure)}`)
+  const authorities = getCACertificates('default')
+  setDefaultCACertificates([...authorities, certificate.cert])
+  try {
+    const rig = await startRig({ upstream })
+    const sent = httpRequest(rig.url, { method: 'POST', headers: LENGTH })
+    const [[response]] = await Promise.all([once(sent, 'response') as Promise<[IncomingMessage]>, writePieces(sent)])
+    expect([response.headers['x-received'], await digestOf(response, turns)]).toEqual([DIGEST, DIGEST])
+  } finally {
+    setDefaultCACertificates(authorities)
+  }
 })
 
 it('an answer in very many chunks costs as many writes as it was read with, not one for each (C38)', async () => {

@@ -42,11 +42,11 @@ export function sendBody(
   }
 
   function send(chunk: Buffer): void {
-    if (length === undefined) writeChunk(socket, chunk)
-    else socket.write(chunk)
+    const written = (error?: Error | null) => void (error || release?.(chunk))
+    if (length === undefined) writeChunk(socket, chunk, written)
+    else socket.write(chunk, written)
     // What counts is what the kernel did not take; a large piece exceeds the high water mark even if it is gone already.
-    if (socket.writableLength === 0) release?.(chunk)
-    else if (socket.writableNeedDrain) stream.pause()
+    if (socket.writableLength > 0 && socket.writableNeedDrain) stream.pause()
   }
 
   function onDrain(): void {
@@ -92,10 +92,10 @@ export function sendBody(
 }
 
 /** In one write. */
-function writeChunk(socket: Socket, chunk: Buffer): void {
+function writeChunk(socket: Socket, chunk: Buffer, written: (error?: Error | null) => void): void {
   socket.cork()
   socket.write(`${chunk.length.toString(16)}\r\n`, 'latin1')
-  socket.write(chunk)
+  socket.write(chunk, written)
   socket.write('\r\n', 'latin1')
   socket.uncork()
 }

@@ -1,5 +1,6 @@
 import { connect as connectTcp, isIP, type OnReadOpts, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
+import { giveBack } from './give-back.ts'
 import { lookup } from './lookup.ts'
 
 /** Where connections go. */
@@ -50,7 +51,9 @@ export function connectTo(origin: Origin, receive: Receive): Socket {
   }
   const servername = isIP(host) === 0 ? host : ''
   const socket = connectTls({ ...place, servername, ALPNProtocols: ['http/1.1'], rejectUnauthorized: true })
-  return socket.on('data', (chunk) => receive(chunk, false))
+  return socket.on('data', (chunk) => {
+    if (receive(chunk, false)) giveBack(chunk)
+  })
 }
 
 /** Without a stream in between: small answers out of the common memory, large ones in pieces that need no copy. */
