@@ -29,5 +29,6 @@ STOPSIGNAL SIGTERM
 # The operations listener of gateway.yaml; set GATEHOUSE_HEALTH_URL if yours is elsewhere.
 HEALTHCHECK --interval=10s --timeout=3s --retries=3 \
   CMD ["node", "-e", "fetch(process.env.GATEHOUSE_HEALTH_URL ?? 'http://127.0.0.1:9090/healthz').then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
-ENTRYPOINT ["node", "dist/cli.js"]
+# By default V8 lets the space for new objects grow to 48 MB, once for each process, and is no quicker with it.
+ENTRYPOINT ["node", "--max-semi-space-size=8", "dist/cli.js"]
 CMD ["serve", "--config", "/etc/gatehouse/gateway.yaml"]

@@ -23,6 +23,13 @@ export async function buildApp(directory: string): Promise<{ readonly cli: strin
   return { cli: join(dist, 'cli.js'), megabytes: bytes / 1_000_000 }
 }
 
+/** The options for Node with which the container starts the gateway. */
+export function nodeOptions(): string[] {
+  const entryPoint = /^ENTRYPOINT (\[.*\])$/m.exec(readFileSync(join(ROOT, 'Dockerfile'), 'utf8'))?.[1]
+  const [, ...rest] = JSON.parse(entryPoint ?? '[]') as string[]
+  return rest.filter((argument) => argument.startsWith('--'))
+}
+
 /** Node itself, which the base image brings. */
 export function nodeMegabytes(): number {
   return statSync(process.execPath).size / 1_000_000

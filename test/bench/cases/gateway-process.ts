@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { hashPassword } from '../../../src/domain/password-hash.ts'
+import { nodeOptions } from '../app-directory.ts'
 import type { Bench } from '../case.ts'
 import { type Child, freePort, startChild } from '../child.ts'
 import { obtainToken } from './obtain-token.ts'
@@ -79,6 +80,6 @@ export async function configureGateway(bench: Bench, options: GatewayOptions): P
   // JSON is YAML.
   const file = join(bench.directory, `${options.name}.yaml`)
   writeFileSync(file, JSON.stringify(configuration), { mode: 0o600 })
-  const command = [process.execPath, options.cli ?? CLI, 'serve', '--config', file] as const
+  const command = [process.execPath, ...nodeOptions(), options.cli ?? CLI, 'serve', '--config', file] as const
   return { command, port, readyUrl: `http://${operations}/readyz`, databaseFile, password }
 }
