@@ -1,5 +1,5 @@
-import { createHash, hkdfSync } from 'node:crypto'
-import { FlattenedEncrypt, flattenedDecrypt } from 'jose'
+import { createDecipheriv, createHash, hkdfSync } from 'node:crypto'
+import { FlattenedEncrypt } from 'jose'
 import { type HeldTokens, parseTokens, serializeTokens } from './domain/credential.ts'
 import { parseEncryptionKey } from './domain/encryption-key.ts'
 import type { Grant } from './domain/grant.ts'
@@ -54,6 +54,9 @@ interface DerivedKeys {
 }
 
 const KEY_BYTES = 32
+/** RFC 7518 §5.3. */
+const NONCE_BYTES = 12
+const TAG_BYTES = 16
 
 /**
  * A vault over `keys`, the newest first: the first seals, all open, so that keys rotate without losing anything.
@@ -73,19 +76,8 @@ export function createVault(keys: readonly [Secret, ...Secret[]]): Vault {
       return [jwe.protected, jwe.iv, jwe.ciphertext, jwe.tag].join('.')
     },
     async open(sealed, context) {
-      const [header = '', iv = '', ciphertext = '', tag = ''] = sealed.split('.')
-      const aad = Buffer.from(bind(context)).toString('base64url')
       try {
-        const { plaintext } = await flattenedDecrypt(
-          { protected: header, iv, ciphertext, tag, aad },
-          (protectedHeader) => {
-            const key = all.find((candidate) => candidate.keyId === protectedHeader?.kid)
-            if (!key) throw new CannotOpen('sealed with a key that is not configured')
-            return key.seal
-          },
-          { keyManagementAlgorithms: ['dir'], contentEncryptionAlgorithms: ['A256GCM'] },
-        )
-        return new TextDecoder().decode(plaintext)
+        return decrypt(sealed, all, bind(context))
       } catch (cause) {
         throw cause instanceof CannotOpen
           ? cause
@@ -96,6 +88,30 @@ export function createVault(keys: readonly [Secret, ...Secret[]]): Vault {
     browserProofKeys: [newest.browserProof, ...older.map((key) => key.browserProof)],
     callDigestKey: newest.callDigest,
   }
+}
+
+/**
+ * Decrypts a JWE (RFC 7516 §5.2) that {@link createVault} sealed. By hand, because a library does it in a thread of its own:
+ * for values as short as these, and for each token that is looked up, going there and back costs ten times the work.
+ * Throws for whatever is not authentic.
+ */
+function decrypt(sealed: string, keys: readonly DerivedKeys[], context: Uint8Array): string {
+  const [header = '', iv = '', ciphertext = '', tag = ''] = sealed.split('.')
+  const { alg, enc, kid } = JSON.parse(decoded(header).toString()) as Readonly<Record<string, unknown>>
+  const nonce = decoded(iv)
+  if (alg !== 'dir' || enc !== 'A256GCM' || nonce.length !== NONCE_BYTES) throw new CannotOpen('sealed in another way')
+  const key = keys.find(({ keyId }) => keyId === kid)
+  if (!key) throw new CannotOpen('sealed with a key that is not configured')
+  const decipher = createDecipheriv('aes-256-gcm', key.seal, nonce, { authTagLength: TAG_BYTES })
+  decipher.setAAD(Buffer.from(`${header}.${Buffer.from(context).toString('base64url')}`))
+  decipher.setAuthTag(decoded(tag))
+  const beginning = decipher.update(decoded(ciphertext))
+  // Nothing is used before this has found it authentic.
+  return Buffer.concat([beginning, decipher.final()]).toString()
+}
+
+function decoded(part: string): Buffer {
+  return Buffer.from(part, 'base64url')
 }
 
 /** Seals who the user is for one grant. */
