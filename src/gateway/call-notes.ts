@@ -1,4 +1,4 @@
-import { createHmac } from 'node:crypto'
+import { createHmac, type KeyObject } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type Audit, type AuditedCall, auditedUpstreamClient, auditedUser } from '../audit.ts'
 import { canonicalJson } from '../domain/canonical-json.ts'
@@ -36,7 +36,7 @@ export interface CallNotes {
 export interface CallNotesOptions {
   readonly audit: Audit
   /** Of the HMAC over arguments: digests compare within one deployment and tell nothing outside. */
-  readonly digestKey: Uint8Array
+  readonly digestKey: KeyObject
   /** Ids of the clients that the operator declared. */
   readonly staticClients: ReadonlySet<string>
   readonly everyCall: boolean
