@@ -1,4 +1,4 @@
-import { type ServerResponse, STATUS_CODES } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
 /** What a connection's request was refused for before it became a request, as Node's parser says it. */
@@ -7,15 +7,19 @@ interface ConnectionError extends Error {
 }
 
 interface Refused {
-  readonly status: 400 | 408 | 431
+  /** Status code and reason phrase. */
+  readonly status: '400 Bad Request' | '408 Request Timeout' | '431 Request Header Fields Too Large'
   readonly problem: string
 }
 
-const MALFORMED: Refused = { status: 400, problem: 'the request is not well-formed HTTP/1.1' }
+const MALFORMED: Refused = { status: '400 Bad Request', problem: 'the request is not well-formed HTTP/1.1' }
 const REFUSED: Readonly<Record<string, Refused>> = {
-  ERR_HTTP_REQUEST_TIMEOUT: { status: 408, problem: 'the request did not arrive in time' },
-  HPE_HEADER_OVERFLOW: { status: 431, problem: 'address and header lines are too large' },
-  HPE_CHUNK_EXTENSIONS_OVERFLOW: { status: 400, problem: 'the extensions of a chunk are too large' },
+  ERR_HTTP_REQUEST_TIMEOUT: { status: '408 Request Timeout', problem: 'the request did not arrive in time' },
+  HPE_HEADER_OVERFLOW: {
+    status: '431 Request Header Fields Too Large',
+    problem: 'address and header lines are too large',
+  },
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: { status: '400 Bad Request', problem: 'the extensions of a chunk are too large' },
 }
 
 /**
@@ -29,7 +33,7 @@ export function answerConnectionError(error: ConnectionError, socket: Socket): n
   const canAnswer = socket.writable && !answerBegan(socket)
   if (canAnswer) socket.write(answerOf(refused))
   socket.destroy(error)
-  return canAnswer ? refused.status : undefined
+  return canAnswer ? Number.parseInt(refused.status, 10) : undefined
 }
 
 /** Where Node's own handler looks, too: there is no public way to the answer of a connection. */
@@ -40,7 +44,7 @@ function answerBegan(socket: Socket & { readonly _httpMessage?: ServerResponse |
 function answerOf({ status, problem }: Refused): string {
   const body = JSON.stringify({ error: 'invalid_request', error_description: problem })
   const lines = [
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    `HTTP/1.1 ${status}`,
     'content-type: application/json; charset=utf-8',
     `content-length: ${body.length}`,
     'cache-control: no-store',

@@ -26,6 +26,10 @@ beforeAll(async () => {
 })
 afterAll(() => rmSync(directory, { recursive: true }))
 
+function read(folder: string, name: string): string {
+  return readFileSync(join(directory, folder, name), 'utf8')
+}
+
 it('what is built runs, migrates its database, serves and drains beside its database driver alone', async () => {
   expect(readdirSync(join(directory, 'node_modules')).sort()).toEqual(['better-sqlite3', 'node-addon-api'])
   const gateway = start(['serve'], { cli, cwd: directory })
@@ -50,6 +54,16 @@ it('what is built brings traces and the demo without any further package', async
   writeFileSync(loader, 'for (const file of process.argv.slice(2)) await import(file)')
   const { code, stderr } = await run(chunks, { cli: loader })
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+})
+
+it('nothing that is built for serve imports node:http as a module: Node would load its WebSocket client for that', () => {
+  const importing = ['dist', 'dist/chunks'].flatMap((folder) =>
+    readdirSync(join(directory, folder)).filter(
+      (name) => name.endsWith('.js') && /^import .* from "(?:node:)?https?"/m.test(read(folder, name)),
+    ),
+  )
+  // The twin: the MCP server of the demo makes do with it.
+  expect(importing).toEqual(['demo.js'])
 })
 
 it('the licences of everything in it are kept, and of nothing else', () => {
