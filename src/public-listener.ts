@@ -10,6 +10,7 @@ import type { Logger } from 'pino'
 import type { GatewayConfig } from './config/gateway-config.ts'
 import { oauthFailure } from './domain/errors.ts'
 import { noteArrivals } from './http/arrival.ts'
+import { closeAfterAnswer } from './http/close-after-answer.ts'
 import { answerConnectionError } from './http/connection-errors.ts'
 import { replyNotFound, replyOAuthError, replyRouteRefusal } from './http/error-reply.ts'
 import { withLateChildren } from './http/late-logger.ts'
@@ -70,7 +71,9 @@ export async function createPublicListener(
     metrics.refusals.inc({ endpoint: request.routeOptions?.url ?? '(unknown)', status })
   }
   function fault(error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-    counted(request, faultStatus(error))
+    const status = faultStatus(error)
+    counted(request, status)
+    if (status === 413) closeAfterAnswer(reply.raw)
     return answerFault(error, request, reply)
   }
 
@@ -84,9 +87,10 @@ export async function createPublicListener(
     if (!refused) return done()
     counted(request, refused.status)
     request.log.info({ status: refused.status, problem: refused.problem }, 'refused')
+    closeAfterAnswer(reply.raw)
     reply
       .code(refused.status)
-      .headers({ 'cache-control': 'no-store', connection: 'close' })
+      .header('cache-control', 'no-store')
       .send({ error: 'invalid_request', error_description: refused.problem })
   })
   app.addHook('onResponse', (request, reply, done) => {

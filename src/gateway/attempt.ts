@@ -1,3 +1,4 @@
+import { closeAfterAnswer } from '../http/close-after-answer.ts'
 import { WithheldEvent } from './event-filter.ts'
 import { type Exchange, type ForwardOutcome, failedBeforeAnswer, reasonOf, type ServerHeaders } from './exchange.ts'
 import { BodyTooLarge } from './http1/body-sender.ts'
@@ -26,7 +27,7 @@ export function attempt(
 ): Promise<ForwardOutcome> {
   if (exchange.response.destroyed) return Promise.resolve({ kind: 'client_gone' })
   if (exchange.body === 'stream' && announcesMoreThan(exchange.request, limits.maxBodyBytes)) {
-    exchange.response.shouldKeepAlive = false
+    closeAfterAnswer(exchange.response)
     return Promise.resolve({ kind: 'body_too_large' })
   }
   return new Promise((resolve) => start(exchange, upstream, limits, open, resolve))
@@ -60,7 +61,7 @@ function start(
     stopWatching?.()
     open.remove(entry)
     // What the client has still to send of its body must never be read as the next request (B235).
-    if (!request.complete) response.shouldKeepAlive = false
+    if (!request.complete) closeAfterAnswer(response)
     resolve(outcome)
   }
 

@@ -1,4 +1,5 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import { closeAfterAnswer } from '../http/close-after-answer.ts'
 import { eventBoundary } from './event-boundary.ts'
 import { clientHeaders, isEventStream } from './headers.ts'
 import { keepAlive } from './keep-alive.ts'
@@ -48,7 +49,7 @@ export interface ResponseWriter {
 export function responseWriter(request: IncomingMessage, response: ServerResponse, head: AnswerHead): ResponseWriter {
   const headers = clientHeaders(head.headers, head.extraHeaders)
   // An answer that overtakes its request: what is still to come must never be read as the next request (B235).
-  if (!request.complete) response.shouldKeepAlive = false
+  if (!request.complete) closeAfterAnswer(response)
   if (isEventStream(head.headers['content-type']?.toString())) return eventWriter(response, head, headers)
   const length = Number(head.headers['content-length'] ?? Number.NaN)
   // RFC 9110 §8.6: servers that say so nevertheless are corrected.

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import { closeAfterAnswer } from '../http/close-after-answer.ts'
 import { type RouteRefusal, routeRefusalBody } from '../http/error-reply.ts'
 import { StoreUnavailable } from '../storage/store.ts'
 import type { Busy } from './concurrency.ts'
@@ -38,13 +39,13 @@ export function writeRefusal(
   refusal: RouteRefusal,
 ): void {
   const body = routeRefusalBody(refusal)
+  if (!hasArrived(response.req)) closeAfterAnswer(response)
   response.writeHead(refusal.status, {
     ...own,
     'content-type': 'application/json',
     'content-length': Buffer.byteLength(body),
     'cache-control': 'no-store',
     ...(refusal.status === 503 ? { 'retry-after': '5' } : {}),
-    ...(hasArrived(response.req) ? {} : { connection: 'close' }),
     ...refusal.headers,
   })
   response.end(body)

@@ -68,3 +68,18 @@ describe('bytes that are no request (RFC 9112 §2.2)', () => {
     await left
   })
 })
+
+it.each([
+  ['is not authorized', '/mcp', '', 401],
+  ['is not well-formed', '/mcp', 'Upgrade: websocket\r\nConnection: upgrade\r\n', 400],
+  ['is larger than its endpoint takes', '/register', 'Content-Type: application/json\r\n', 413],
+])('a request that %s is answered also if all of a large body is sent first (RFC 9112 §9.6)', async (...given) => {
+  const [, path, lines, status] = given
+  const { hostname, port, host } = new URL(gateway.issuer)
+  const body = Buffer.alloc(16 * 1024 * 1024, ' ')
+  const socket = connect(Number(port), hostname)
+  socket.write(`POST ${path} HTTP/1.1\r\nHost: ${host}\r\n${lines}Content-Length: ${body.length}\r\n\r\n`)
+  const failed = await new Promise((resolve) => socket.write(body, resolve))
+  expect(failed).toBeFalsy()
+  expect(statuses(await text(socket))).toEqual([status])
+})
