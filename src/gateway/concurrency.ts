@@ -2,7 +2,9 @@
 export interface Concurrency {
   /** Counts one more that keeps `bodyBytes` in memory, or says which limit it would exceed; then nothing is counted. */
   enter(routePath: string, grantId: string, bodyBytes: number): 'entered' | Busy
-  /** Gives back what {@link Concurrency.enter} counted. */
+  /** The body of one that is open turned out to have `bytes`, no more than the `before` that were counted for it. */
+  resize(grantId: string, before: number, bytes: number): void
+  /** Gives back what is counted. */
   leave(routePath: string, grantId: string, bodyBytes: number): void
 }
 
@@ -14,7 +16,7 @@ export interface ConcurrencyLimits {
   readonly concurrent: number
   readonly concurrentPerGrant: number
   readonly concurrentPerRoute: number
-  /** Of bodies that are kept as a whole, on all routes together. */
+  /** Of bodies that are kept as a whole, on all routes together; one grant may keep three quarters of it. */
   readonly bodyBytesAtOnce: number
 }
 
@@ -22,32 +24,47 @@ export interface ConcurrencyLimits {
 export function createConcurrency(limits: ConcurrencyLimits): Concurrency {
   const ofRoute = new Map<string, number>()
   const ofGrant = new Map<string, number>()
+  const keptOfGrant = new Map<string, number>()
   let open = 0
   let kept = 0
+
+  function keep(grantId: string, bytes: number): void {
+    if (bytes === 0) return
+    kept += bytes
+    add(keptOfGrant, grantId, bytes)
+  }
+
+  /** Whoever announced all of it would shut out everybody else (C38). */
+  function exceedsItsShare(grantId: string, bytes: number): boolean {
+    return bytes > 0 && (keptOfGrant.get(grantId) ?? 0) + bytes > limits.bodyBytesAtOnce * 0.75
+  }
+
   return {
     enter(routePath, grantId, bodyBytes) {
       const onRoute = ofRoute.get(routePath) ?? 0
       const underGrant = ofGrant.get(grantId) ?? 0
-      if (open >= limits.concurrent || kept + bodyBytes > limits.bodyBytesAtOnce) return 'gateway_busy'
+      if (open >= limits.concurrent || (bodyBytes > 0 && kept + bodyBytes > limits.bodyBytesAtOnce))
+        return 'gateway_busy'
       if (onRoute >= limits.concurrentPerRoute) return 'route_busy'
-      if (underGrant >= limits.concurrentPerGrant) return 'grant_busy'
+      if (underGrant >= limits.concurrentPerGrant || exceedsItsShare(grantId, bodyBytes)) return 'grant_busy'
       open += 1
-      kept += bodyBytes
+      keep(grantId, bodyBytes)
       ofRoute.set(routePath, onRoute + 1)
       ofGrant.set(grantId, underGrant + 1)
       return 'entered'
     },
+    resize: (grantId, before, bytes) => keep(grantId, bytes - before),
     leave(routePath, grantId, bodyBytes) {
       open -= 1
-      kept -= bodyBytes
-      countDown(ofRoute, routePath)
-      countDown(ofGrant, grantId)
+      keep(grantId, -bodyBytes)
+      add(ofRoute, routePath, -1)
+      add(ofGrant, grantId, -1)
     },
   }
 }
 
-function countDown(counts: Map<string, number>, key: string): void {
-  const left = (counts.get(key) ?? 0) - 1
-  if (left > 0) counts.set(key, left)
+function add(counts: Map<string, number>, key: string, more: number): void {
+  const count = (counts.get(key) ?? 0) + more
+  if (count > 0) counts.set(key, count)
   else counts.delete(key)
 }

@@ -74,7 +74,7 @@ export function routeEndpoint(gateway: Gateway, forwarding: Forwarding, route: R
     const upstream = part === 'messages' ? await announced?.open(request.url, access.grant) : route.upstream
     if (session === 'refused' || !upstream) return refuse(visit, 'session_refused', UNKNOWN_SESSION)
 
-    const bodyBytes = policy ? bytesToInspect(request.raw) : 0
+    let bodyBytes = policy ? bytesToInspect(request.raw) : 0
     const entered = concurrency.enter(route.path, access.grant.id, bodyBytes)
     if (entered !== 'entered') return refuse(visit, entered, busy(entered))
     try {
@@ -82,11 +82,15 @@ export function routeEndpoint(gateway: Gateway, forwarding: Forwarding, route: R
       const inspected = inspecting instanceof Promise ? await inspecting : inspecting
       if (inspected.verdict === 'aborted') return
       if (inspected.verdict === 'refused') return refuse(visit, inspected.reason, inspected.refusal)
+      const { filter, body: whole } = inspected
+      if (whole && whole.length < bodyBytes) {
+        concurrency.resize(access.grant.id, bodyBytes, whole.length)
+        bodyBytes = whole.length
+      }
       const resolving = resolveCredential(gateway, forwarding, route, access)
       const resolved = resolving instanceof Promise ? await resolving : resolving
       if (!resolved.ok) return refuse(visit, resolved.reason, resolved.refusal)
-      const { filter } = inspected
-      const read = inspected.body ?? readSmallBody(request.raw)
+      const read = whole ?? readSmallBody(request.raw)
       const body = read instanceof Promise ? await read : read
       if (body === 'aborted') return
       if (!isOpen(access) && !(await stillOpen(visit, access)))

@@ -16,6 +16,8 @@ afterEach(async () => {
   for (const close of closers.splice(0)) await close()
 })
 
+const PING = '{"jsonrpc":"2.0","id":1,"method":"ping"}'
+
 interface Steps {
   /** What each look at the token says. */
   readonly looks: readonly (() => Promise<ExternalAccess>)[]
@@ -30,7 +32,7 @@ const refused = async (): Promise<ForwardOutcome> => ({ kind: 'credential_refuse
 const redirected = async (): Promise<ForwardOutcome> => ({ kind: 'redirected', status: 302, location: undefined })
 
 /** The answer to one call on a route whose parts behave as told. */
-async function answerTo({ looks, attempts }: Steps) {
+async function answerTo({ looks, attempts }: Steps, everyCall = false, more: Record<string, string> = {}) {
   const [nextLook, nextAttempt] = [looks.values(), attempts.values()]
   const next = <T>(steps: Iterator<() => Promise<T>>): Promise<T> => {
     const { value } = steps.next()
@@ -45,11 +47,22 @@ async function answerTo({ looks, attempts }: Steps) {
     now: Date.now,
   }
   const left: string[] = []
+  const counted: number[] = []
   const forwarding: Partial<Forwarding> = {
     crossOrigin: { allows: () => true, headers: () => ({}) },
-    concurrency: { enter: () => 'entered', leave: (path) => void left.push(path) },
+    concurrency: {
+      enter(_path, _grant, bytes) {
+        counted.push(bytes)
+        return 'entered'
+      },
+      resize: (_grant, before, bytes) => void counted.push(bytes - before),
+      leave(path, _grant, bytes) {
+        counted.push(-bytes)
+        left.push(path)
+      },
+    },
     forwarder: { forward: () => next(nextAttempt) } as unknown as Forwarding['forwarder'],
-    calls: { everyCall: false, begun: () => {}, settled: () => {}, refused: () => {} },
+    calls: { everyCall, begun: () => {}, settled: () => {}, refused: () => {} },
     credentials: {
       forAccess: async () => ({ outcome: 'fresh', tokens: TOKENS }),
       afterRefusal: async () => ({ outcome: 'fresh', tokens: TOKENS }),
@@ -61,9 +74,9 @@ async function answerTo({ looks, attempts }: Steps) {
   const onRequest = routeEndpoint(gateway as Gateway, forwarding as Forwarding, ROUTE)
   app.all('/own', { onRequest }, () => 'not reached')
   const issuer = await app.listen({ host: '127.0.0.1', port: 0 })
-  const headers = { authorization: 'Bearer a.b.c', 'content-type': 'application/json' }
-  const answer = await ask(`${issuer}/own`, { method: 'POST', headers, body: '{}' })
-  return { answer, left }
+  const headers = { authorization: 'Bearer a.b.c', 'content-type': 'application/json', ...more }
+  const answer = await ask(`${issuer}/own`, { method: 'POST', headers, body: PING })
+  return { answer, left, counted }
 }
 
 it.each<[string, Steps, number]>([
@@ -82,6 +95,19 @@ it.each<[string, Steps, number]>([
     expect(left).toEqual(['/own'])
   },
 )
+
+it.each([
+  [
+    'of unknown length counts as the largest until it is there',
+    { 'transfer-encoding': 'chunked' },
+    [2 ** 22, PING.length - 2 ** 22, -PING.length],
+  ],
+  ['of known length counts as that', {}, [PING.length, -PING.length]],
+])('a body that is looked at is counted while it is kept, and one %s (C65)', async (_, more, bytes) => {
+  const { answer, counted } = await answerTo({ looks: [good, good], attempts: [redirected] }, true, more)
+  expect(answer.status).toBe(502)
+  expect(counted).toEqual(bytes)
+})
 
 const TOKENS = { accessToken: new Secret('provider-token'), obtainedAt: 0 }
 const EXPIRES_AT = 4_000_000_000_000
