@@ -1,4 +1,3 @@
-import { type DestinationStream, destination, type Logger, pino } from 'pino'
 import type { Client } from './domain/client.ts'
 import type { Identity } from './domain/identity.ts'
 import type { IssuedTo, UpstreamClientKind } from './domain/upstream-client.ts'
@@ -152,72 +151,6 @@ export type AuditEvent = Circumstances &
 /** Takes note of a fact; never throws and never waits. */
 export type Audit = (event: AuditEvent) => void
 
-/** Events whose outcome is a refusal; all others are successes. */
-const REFUSALS: ReadonlySet<AuditEvent['event']> = new Set([
-  'consent_denied',
-  'sign_in_failed',
-  'access_denied',
-  'code_replayed',
-  'refresh_token_reused',
-  'audience_refused',
-  'call_refused',
-  'session_refused',
-  'credential_refused',
-  'token_exchange_refused',
-])
-
-/** Where the trail goes: among the log lines on standard output, or to a file of its own (appended to, one JSON line each). */
-export type AuditDestination = { readonly kind: 'log' } | { readonly kind: 'file'; readonly file: string }
-
-/** An audit trail; `close` writes out what is buffered. */
-export interface AuditTrail {
-  readonly audit: Audit
-  /** Events that could not be written since the start. */
-  lost(): number
-  close(): Promise<void>
-}
-
-/** What a full disk may make us keep; events that come then are lost and counted (C63). */
-const WAITING_BYTES = 16 * 1024 * 1024
-
-/**
- * A write for each event would cost a busy gateway more than the calls that it notes; whoever follows the file waits so long
- * at the most, and so much is lost when the process is killed.
- */
-const TOGETHER_BYTES = 8 * 1024
-const TOGETHER_MS = 20
-
-/** Opens the trail. Rejects with Node's error when the file cannot be written. */
-export async function openAuditTrail(to: AuditDestination, logger: Logger): Promise<AuditTrail> {
-  if (to.kind === 'log')
-    return {
-      audit: write(logger.child({ audit: true }, { level: 'info' }), () => {}),
-      lost: () => 0,
-      close: async () => {},
-    }
-  const file = { dest: to.file, append: true, mkdir: true, mode: 0o600 }
-  const together = { minLength: TOGETHER_BYTES, periodicFlush: TOGETHER_MS }
-  const stream = destination({ ...file, ...together, sync: false, maxLength: WAITING_BYTES })
-  let lost = 0
-  await new Promise<void>((resolve, reject) => stream.once('ready', resolve).once('error', reject))
-  const failed = (error: unknown) => logger.error({ err: error }, 'an audit event could not be written')
-  stream.on('error', failed)
-  stream.on('drop', () => {
-    lost += 1
-    // A full disk may have space again; nothing else would try.
-    stream.flush()
-  })
-  const trail = pino(
-    { base: null, timestamp: pino.stdTimeFunctions.isoTime, messageKey: 'text' },
-    stream as DestinationStream,
-  )
-  return {
-    audit: write(trail, failed),
-    lost: () => lost,
-    close: () => new Promise((resolve) => stream.once('close', resolve).once('error', resolve).end()),
-  }
-}
-
 /** How the trail names a client. */
 export function auditedClient(client: Client): AuditedClient {
   const { clientId: id, clientName: name, origin: verified } = client
@@ -234,15 +167,4 @@ export function auditedUpstreamClient(provider: string, issued: IssuedTo | undef
   if (!issued) return {}
   const { kind, clientId: id, name } = issued
   return { upstreamClient: { provider, kind, id, ...(name === undefined ? {} : { name }) } }
-}
-
-/** What is noted has happened: whoever notes it must not fail over it. Where the log is the trail there is nobody to tell. */
-function write(trail: Logger, failed: (error: unknown) => void): Audit {
-  return (event) => {
-    try {
-      trail.info({ ...event, outcome: REFUSALS.has(event.event) ? 'refused' : 'success' }, event.event)
-    } catch (error) {
-      failed(error)
-    }
-  }
 }

@@ -1,7 +1,7 @@
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
-import { openAuditTrail } from './audit.ts'
+import { openAuditTrail } from './audit-trail.ts'
 import { checkDatabase } from './check-database.ts'
 import { startCleanUp } from './clean-up.ts'
 import type { GatewayConfig, ListenAddress } from './config/gateway-config.ts'

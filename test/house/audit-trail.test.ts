@@ -1,9 +1,11 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate as turn } from 'node:timers/promises'
 import { pino } from 'pino'
-import { afterEach, beforeEach, expect, it } from 'vitest'
-import { type AuditEvent, openAuditTrail } from '../../src/audit.ts'
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import type { AuditEvent } from '../../src/audit.ts'
+import { openAuditTrail } from '../../src/audit-trail.ts'
 
 const EVENT: AuditEvent = { event: 'consent_denied', client: { id: 'client', verified: 'static' } }
 
@@ -11,7 +13,10 @@ let directory: string
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'gatehouse-trail-'))
 })
-afterEach(() => rmSync(directory, { recursive: true }))
+afterEach(() => {
+  vi.useRealTimers()
+  rmSync(directory, { recursive: true })
+})
 
 /** A logger, and what it was told. */
 function logger(write?: () => void) {
@@ -53,6 +58,21 @@ it.runIf(existsSync('/dev/full'))(
     expect(lines[0]).toContain('an audit event could not be written')
   },
 )
+
+it('notes that come together leave soon, and with nothing to note it does nothing', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'] })
+  const file = join(directory, 'audit.jsonl')
+  const trail = await openAuditTrail({ kind: 'file', file }, logger().log)
+  expect(vi.getTimerCount()).toBe(0)
+  for (let count = 0; count < 3; count += 1) trail.audit(EVENT)
+  vi.advanceTimersByTime(20)
+  while (readFileSync(file, 'utf8') === '') await turn()
+  expect(readFileSync(file, 'utf8').trim().split('\n')).toHaveLength(3)
+  expect(vi.getTimerCount()).toBe(0)
+  trail.audit(EVENT)
+  await trail.close()
+  expect(readFileSync(file, 'utf8').trim().split('\n')).toHaveLength(4)
+})
 
 it('fails nobody when standard output is gone', async () => {
   const { log } = logger(() => {
