@@ -83,9 +83,11 @@ describe('large bodies that are read as a whole', () => {
     const [judged, plain] = [`${gateway.issuer}/judged`, `${gateway.issuer}/plain`]
     const token = (await client.obtain(judged, ALICE)).access_token
     const plainToken = (await client.obtain(plain, ALICE)).access_token
-    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
 
-    const uploads = [1, 2].map(() => {
+    // Each under an authorization of its own: none may have all of it.
+    const grants = [await client.obtain(judged, ALICE), await client.obtain(judged, ALICE)]
+    const uploads = grants.map(({ access_token }) => {
+      const headers = { authorization: `Bearer ${access_token}`, 'content-type': 'application/json' }
       const upload = request(judged, { method: 'POST', headers, agent: false })
       const answered = once(upload, 'response') as Promise<[IncomingMessage]>
       upload.write('{"jsonrpc":"2.0","id":1,')
