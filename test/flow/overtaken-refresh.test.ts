@@ -130,7 +130,7 @@ describe('a refresh that comes back when its lease has passed to somebody else, 
 
 describe('a process that stands still in the middle of a refresh (SIGSTOP, C09)', () => {
   it('goes on where it was: nobody is logged out, calls are answered, and nothing is presented twice', async () => {
-    const spawned: SpawnedGateway = await spawnTestGateway(await prepare(1000))
+    const spawned: SpawnedGateway = await spawnTestGateway(await prepare(3000))
     gateway = spawned
     const token = await signIn(spawned)
     const answered = Promise.withResolvers<void>()
@@ -142,7 +142,7 @@ describe('a process that stands still in the middle of a refresh (SIGSTOP, C09)'
     const url = `${spawned.issuer}/mcp`
     const { accessToken, database } = await credential()
     database.close()
-    await expect.poll(() => provider.subjectOf(accessToken)).toBeUndefined()
+    await expect.poll(() => provider.subjectOf(accessToken), { timeout: 10_000 }).toBeUndefined()
     const calls = Promise.all([1, 2, 3].map(() => callMcp(url, token)))
     // The successor lies there, and nobody reads it.
     await answered.promise
