@@ -13,19 +13,20 @@ type CredentialVerbs =
   | 'releaseRefresh'
   | 'killCredential'
 
+/** What the store tells of a credential; leases are its own. */
+export const CREDENTIAL = {
+  id: credentials.id,
+  grantId: credentials.grantId,
+  version: credentials.version,
+  sealed: credentials.sealed,
+  expiresAt: credentials.expiresAt,
+  state: credentials.state,
+}
+
 /** The store's verbs on credentials: a lease says who refreshes, the version fences whoever comes back too late. */
 export function credentialVerbs(session: Session): Pick<Store, CredentialVerbs> {
-  const { leaseUntil, ...visible } = {
-    id: credentials.id,
-    grantId: credentials.grantId,
-    version: credentials.version,
-    sealed: credentials.sealed,
-    expiresAt: credentials.expiresAt,
-    state: credentials.state,
-    leaseUntil: credentials.leaseUntil,
-  }
   const find = session.queries
-    .select(visible)
+    .select(CREDENTIAL)
     .from(credentials)
     .where(
       and(eq(credentials.grantId, sql.placeholder('grantId')), eq(credentials.purpose, sql.placeholder('purpose'))),
@@ -54,7 +55,7 @@ export function credentialVerbs(session: Session): Pick<Store, CredentialVerbs> 
       }),
     findCredentialById: (id) =>
       session.read(() => {
-        const row = session.queries.select(visible).from(credentials).where(eq(credentials.id, id)).get()
+        const row = session.queries.select(CREDENTIAL).from(credentials).where(eq(credentials.id, id)).get()
         return row && withoutNulls(row)
       }),
     async putCredential(id, sealed, expiresAt, now) {
@@ -75,7 +76,7 @@ export function credentialVerbs(session: Session): Pick<Store, CredentialVerbs> 
     },
     claimRefresh: (id, version, now, until) =>
       session.write((queries) => {
-        const free = and(live(id, version), or(isNull(leaseUntil), lte(leaseUntil, now)))
+        const free = and(live(id, version), or(isNull(credentials.leaseUntil), lte(credentials.leaseUntil, now)))
         const before = queries.select({ presentedAt: credentials.presentedAt }).from(credentials).where(free).get()
         if (!before) return { outcome: 'lost' }
         const presentedAt = before.presentedAt ?? undefined

@@ -1,5 +1,6 @@
 import type { Grant } from '../domain/grant.ts'
 import { eq, sql } from './drizzle.ts'
+import { CREDENTIAL } from './sqlite-credentials.ts'
 import { accessTokens, clients, codes, credentials, grants, sessions } from './sqlite-schema.ts'
 import { type Queries, type Session, withoutNulls } from './sqlite-session.ts'
 import type { EndedGrant, Store } from './store.ts'
@@ -118,15 +119,7 @@ export function endGrant(queries: Queries, grantId: string): EndedGrant | undefi
   return { grant, credentials: own.sort((a, b) => a.purpose.localeCompare(b.purpose)) }
 }
 
-const HELD = {
-  id: credentials.id,
-  grantId: credentials.grantId,
-  version: credentials.version,
-  sealed: credentials.sealed,
-  expiresAt: credentials.expiresAt,
-  state: credentials.state,
-  purpose: credentials.purpose,
-}
+const HELD = { ...CREDENTIAL, purpose: credentials.purpose }
 
 /** RFC 9700 §4.14.2 with a grace period. A clock that was set back must not bring an old generation back to life. */
 function judgeGeneration(
