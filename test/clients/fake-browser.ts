@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { createBrowser, type Page } from '../fixtures/browser.ts'
+import { closeServer } from '../fixtures/loopback-server.ts'
 import type { Person } from '../fixtures/walk.ts'
 
 /** A program that other programs start to open a browser; the test's own browser answers it. */
@@ -53,9 +54,7 @@ export async function startFakeBrowser(person: Person): Promise<FakeBrowser> {
     opened,
     ends,
     async close() {
-      server.close()
-      server.closeAllConnections()
-      await once(server, 'close')
+      await closeServer(server)
       rmSync(directory, { recursive: true })
     },
   }

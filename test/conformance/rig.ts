@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { startTestGateway } from '../fixtures/gateway.ts'
 import { type IdentityProvider, startIdentityProvider } from '../fixtures/identity-provider.ts'
+import { closeServer } from '../fixtures/loopback-server.ts'
 
 /** A request as an MCP server saw it. */
 export interface Forwarded {
@@ -148,11 +149,7 @@ async function startMcpServer(name: Forwarded['server'], forwarded: Forwarded[])
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {
     url: new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/internal/mcp`),
-    close: () =>
-      new Promise<void>((resolve) => {
-        server.close(() => resolve())
-        server.closeAllConnections()
-      }),
+    close: () => closeServer(server),
   }
 }
 

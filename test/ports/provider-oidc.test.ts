@@ -389,8 +389,6 @@ describe('refreshing at an OpenID Connect provider', () => {
     const provider = connect({}, {}, gone)
     const tokens = await signedIn(provider)
     await gone.close()
-    // The first one may still meet the connection of the sign-in, and cannot know how far it got.
-    await refresh(provider, tokens)
     expect(await refresh(provider, tokens)).toMatchObject({ outcome: 'unavailable', unspent: true })
     idp.setMode({ discovery: 'unavailable' })
     expect(await refresh(connect(), tokens)).toMatchObject({ outcome: 'unavailable', unspent: true })
