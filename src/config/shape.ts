@@ -48,9 +48,11 @@ function describeIssue(issue: Issue, path: ConfigPath, schema: z.ZodType, root: 
     case 'invalid_type':
       return [{ path, problem: describeType(issue.expected, found), fix: fixType(issue.expected, found) ?? write }]
     case 'too_small':
-      return [{ path, problem: 'is empty', fix: write }]
+      return [{ path, problem: isNumber(issue) ? `is less than ${issue.minimum}` : 'is empty', fix: write }]
     case 'too_big':
-      return [{ path, problem: `has more than ${issue.maximum} entries`, fix: 'leave some out' }]
+      return isNumber(issue)
+        ? [{ path, problem: `is more than ${issue.maximum}`, fix: write }]
+        : [{ path, problem: `has more than ${issue.maximum} entries`, fix: 'leave some out' }]
     default:
       return [{ path, problem: 'is not understood', fix: write }]
   }
@@ -62,6 +64,10 @@ function issuesOfVariant(issue: Issue, found: unknown): readonly Issue[] {
   const variants = issue.errors as readonly (readonly Issue[])[]
   const isOther = ([first]: readonly Issue[]) => first?.code === 'invalid_type' && first.path.length === 0
   return found === undefined ? [] : (variants.find((variant) => !isOther(variant)) ?? variants[0] ?? [])
+}
+
+function isNumber({ origin }: { readonly origin: string }): boolean {
+  return origin === 'number' || origin === 'int'
 }
 
 function toKey(part: PropertyKey): string | number {
@@ -85,6 +91,8 @@ function describeType(expected: string, found: unknown): string {
   if (found === null) return 'is empty'
   if (expected === 'string') return 'must be text'
   if (expected === 'boolean') return 'must be true or false'
+  if (expected === 'number') return 'must be a number'
+  if (expected === 'int') return 'must be a whole number'
   return expected === 'array' ? 'must be a list' : 'must be a block of keys'
 }
 
@@ -109,7 +117,9 @@ function exampleOf(schema: z.ZodType | undefined): string | undefined {
   if (Array.isArray(example)) return `[ ${example.map((item) => `"${item}"`).join(', ')} ]`
   if (example !== undefined) return String(example)
   const inner = peel(schema)
-  return inner === schema ? undefined : exampleOf(inner)
+  if (inner !== schema) return exampleOf(inner)
+  const item = schema instanceof z.ZodArray ? exampleOf(schema.element as z.ZodType) : undefined
+  return item && `[ "${item}" ]`
 }
 
 function knownKeys(schema: z.ZodType | undefined, value: unknown): string[] {

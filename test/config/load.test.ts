@@ -144,6 +144,10 @@ describe('gateway.yaml', () => {
     const noRoutes = `${BASE.slice(0, BASE.indexOf('routes:'))}routes: {}\n`
     expect(problemOf(noRoutes).problem).toBe('holds no route')
     expect(problemOf(edit(['client_id: gatehouse', 'client_id: 12345'])).fix).toMatch(/quotes/)
+    expect(problemOf(edit(['[10.0.0.0/8]', '10.0.0.0/8']))).toMatchObject({
+      problem: 'must be a list',
+      fix: 'write for example trusted_proxies: [ "10.0.0.0/8" ]',
+    })
   })
 })
 

@@ -60,18 +60,19 @@ describe('limits on what one caller may use up', () => {
   })
 
   it.each([
-    ...[
-      'concurrent: 0',
-      'concurrent_per_grant: 0',
-      'concurrent_per_route: 1.5',
-      'concurrent_per_grant: many',
-      'body_bytes: 65535',
-    ],
-    'body_bytes: 10MB',
-    'requests_per_user: 0',
-    'requests_per_client: 1000001',
-  ])('refuse %s', (line) => {
+    ['concurrent: 0', 'is less than 1'],
+    ['concurrent_per_grant: -1', 'is less than 1'],
+    ['concurrent_per_route: 1.5', 'must be a whole number'],
+    ['concurrent_per_grant: many', 'must be a number'],
+    ['pages: "600"', 'must be a number'],
+    ['pages:', 'is empty'],
+    ['body_bytes: 65535', 'is less than 65536'],
+    ['body_bytes: 10MB', 'must be a number'],
+    ['requests_per_user: 0', 'is less than 1'],
+    ['requests_per_client: 1000001', 'is more than 1000000'],
+  ])('refuse %s: %s', (line, problem) => {
     const [key] = line.split(':')
-    expect(problemsOf(`${BASE}limits: { ${line} }\n`)).toMatchObject([{ path: `limits.${key}` }])
+    const fix = expect.stringMatching(`^write for example ${key}: [0-9]+$`)
+    expect(problemsOf(`${BASE}limits: { ${line} }\n`)).toMatchObject([{ path: `limits.${key}`, problem, fix }])
   })
 })

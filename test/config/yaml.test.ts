@@ -4,10 +4,16 @@ import { BASE, configOf, edit, problemOf, problemsOf } from './base.ts'
 describe('the YAML of gateway.yaml (1.2, core schema)', () => {
   it.each([
     ['a tab as indentation', ['  listen: 127.0.0.1:9090', '\tlisten: 127.0.0.1:9090'], 4, /tab/],
-    ['an unclosed quote', ['database: sqlite:data/gatehouse.db', 'database: "sqlite'], undefined, /./],
-    ['an unclosed bracket', ['[10.0.0.0/8]', '[10.0.0.0/8'], undefined, /./],
+    ['an unclosed quote', ['database: sqlite:data/gatehouse.db', 'database: "sqlite'], undefined, /closing quote/],
+    ['an unclosed bracket', ['[10.0.0.0/8]', '[10.0.0.0/8'], undefined, /bracket/],
     ['two colons', ['client_id: gatehouse', 'client_id: gate: house'], 14, /two colons/],
-    ['wrong indentation', ['    client_id: gatehouse', '      client_id: gatehouse'], undefined, /./],
+    [
+      'a line that is indented too far',
+      ['    client_id: gatehouse', '      client_id: gatehouse'],
+      13,
+      /indented too far/,
+    ],
+    ['a line that is indented too little', ['    client_id: gatehouse', '   client_id: gatehouse'], 14, /neighbours/],
     ['an alias', ['sign_in: home', 'sign_in: *home'], 40, /alias/],
     ['an anchor', ['sign_in: home', 'sign_in: &home home'], 40, /anchor/],
     ['a tag', ['sign_in: home', 'sign_in: !!str home'], 40, /tag/],
