@@ -1,3 +1,6 @@
+import type { Identity } from './identity.ts'
+import { hashToken } from './token.ts'
+
 /**
  * This user allowed this client on this route with these scopes: the unit of everything. Codes, access tokens, refresh
  * generations and credentials hang on it. Nothing is ever keyed by (client, user): installations share client ids.
@@ -21,6 +24,18 @@ export interface Grant {
   readonly createdAt: number
   /** The absolute end, however often it is refreshed, ms since 1970. */
   readonly expiresAt: number
+}
+
+const EXTERNAL = 'external-'
+
+/** What stands for a grant where another authorization server issues the tokens: one for this user, client and route. */
+export function externalGrantId({ provider, subject }: Identity, clientId: string, routePath: string): string {
+  return EXTERNAL + hashToken(JSON.stringify([provider, subject, clientId, routePath]))
+}
+
+/** Whether `id` is one of {@link externalGrantId}: no record of such a grant is kept here, and none ends here. */
+export function isExternalGrantId(id: string): boolean {
+  return id.startsWith(EXTERNAL)
 }
 
 /** When the grant's newest refresh token stops working: idle for too long, or at the absolute end (RFC 9700 §4.14.2). */

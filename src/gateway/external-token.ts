@@ -7,6 +7,7 @@ import {
   jwtVerify,
 } from 'jose'
 import { LRUCache } from 'lru-cache'
+import { externalGrantId } from '../domain/grant.ts'
 import type { Identity } from '../domain/identity.ts'
 import type { ExternalAuthorization, Route } from '../domain/route.ts'
 import { DEFAULT_SCOPE } from '../domain/scope.ts'
@@ -143,7 +144,7 @@ function openAccess(route: Route, identity: Identity, payload: JWTPayload, hash:
   const clientId = typeof client === 'string' ? client.slice(0, 255) : 'unknown'
   const expiresAt = (payload.exp ?? 0) * 1000
   const issuedAt = (payload.iat ?? 0) * 1000
-  const id = `external-${hashToken(JSON.stringify([identity.provider, identity.subject, clientId, route.path]))}`
+  const id = externalGrantId(identity, clientId, route.path)
   const scopes = grantedScopes(route, payload.scope)
   return {
     access: { hash, grantId: id, scopes, expiresAt },

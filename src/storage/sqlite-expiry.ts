@@ -50,7 +50,7 @@ const STEPS: readonly Step[] = [
   ended(codes, codes.hash, codes.expiresAt, isNotNull(codes.redeemedAt)),
   abandonedGrants,
   revokedGrants,
-  ended(grants, grants.id, grants.expiresAt),
+  grantsPastTheirEnd,
 ]
 
 function ended(table: SQLiteTable, key: SQLiteColumn, expiresAt: SQLiteColumn, also?: SQL): Step {
@@ -88,6 +88,13 @@ function pastTheirEnd(queries: Queries, now: number, limit: number) {
 function revokedGrants(queries: Queries, _now: number, limit: number): number {
   // Written out, not as a parameter: otherwise the partial index does not apply.
   const ids = queries.select({ id: grants.id }).from(grants).where(sql`status = 'revoked'`).limit(limit)
+  return queries.delete(grants).where(inArray(grants.id, ids)).run().changes
+}
+
+/** Their sessions go with them; nothing else is left that does not hang on their rows. */
+function grantsPastTheirEnd(queries: Queries, now: number, limit: number): number {
+  const ids = pastTheirEnd(queries, now, limit)
+  queries.delete(sessions).where(inArray(sessions.grantId, ids)).run()
   return queries.delete(grants).where(inArray(grants.id, ids)).run().changes
 }
 

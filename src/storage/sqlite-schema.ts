@@ -129,7 +129,8 @@ export const sessions = sqliteTable(
   'sessions',
   {
     hash: text('hash').primaryKey().notNull(),
-    grantId: grantId(),
+    /** No reference: grants of other authorization servers have no row. */
+    grantId: text('grant_id').notNull(),
     expiresAt: integer('expires_at').notNull(),
   },
   (table) => [

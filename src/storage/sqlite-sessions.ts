@@ -1,5 +1,6 @@
+import { isExternalGrantId } from '../domain/grant.ts'
 import { asc, eq, inArray, sql } from './drizzle.ts'
-import { sessions } from './sqlite-schema.ts'
+import { grants, sessions } from './sqlite-schema.ts'
 import type { Queries, Session } from './sqlite-session.ts'
 import type { Store } from './store.ts'
 
@@ -17,6 +18,9 @@ export function sessionVerbs(session: Session): Pick<Store, SessionVerbs> {
       session.write((queries) => {
         const held = queries.select().from(sessions).where(eq(sessions.hash, row.hash)).get()
         if (held) return held.grantId === row.grantId ? 'bound' : 'foreign'
+        // The answer that names the session may have been on its way while the grant ended.
+        if (!isExternalGrantId(row.grantId) && !isOpenGrant(queries, row.grantId))
+          throw new Error('the grant has ended')
         if (capacity !== undefined && countOf(queries, row.grantId) >= capacity) makeRoom(queries, row.grantId)
         queries.insert(sessions).values(row).run()
         return 'bound'
@@ -26,6 +30,11 @@ export function sessionVerbs(session: Session): Pick<Store, SessionVerbs> {
       await session.write((queries) => queries.delete(sessions).where(eq(sessions.hash, hash)).run())
     },
   }
+}
+
+function isOpenGrant(queries: Queries, grantId: string): boolean {
+  const grant = queries.select({ status: grants.status }).from(grants).where(eq(grants.id, grantId)).get()
+  return grant !== undefined && grant.status !== 'revoked'
 }
 
 function countOf(queries: Queries, grantId: string): number {

@@ -74,6 +74,7 @@ export interface InterruptedRefresh {
 export interface SessionRow {
   /** Over route and session id. */
   readonly hash: string
+  /** Of a grant that has not ended, or {@link externalGrantId}. */
   readonly grantId: string
   /** ms since 1970. */
   readonly expiresAt: number
@@ -219,6 +220,7 @@ export interface Store {
   /**
    * Binds a session to its grant unless it is bound already: `bound` when the grant has it afterwards, `foreign` when it
    * is another grant's, which never changes. Where the grant has `capacity` sessions already, its oldest makes room.
+   * Rejects, and binds nothing, when the grant has ended.
    */
   bindSession(row: SessionRow, capacity?: number): Promise<'bound' | 'foreign'>
   findSession(hash: string): Promise<SessionRow | undefined>

@@ -1,10 +1,16 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { generateKeyPair } from 'jose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { newEncryptionKey } from '../../src/domain/encryption-key.ts'
 import { startTestGateway, type TestGateway } from '../fixtures/gateway.ts'
 import { ask } from '../fixtures/http-exchange.ts'
+import { callMcp } from '../fixtures/mcp-call.ts'
 import { callRoute, obtainTokens, register } from '../fixtures/oauth-requests.ts'
 import { ALICE, passwordProviders } from '../fixtures/password-provider.ts'
 import { type PlainServer, startPlainServer } from '../fixtures/plain-server.ts'
+import { startSessionServer } from '../fixtures/session-server.ts'
 import { startTokenIssuer, type TokenChanges, type TokenIssuer } from '../fixtures/token-issuer.ts'
 
 const AUDIENCE = 'https://mcp.example.com/own'
@@ -146,6 +152,37 @@ describe('a route that takes the tokens of another authorization server (RFC 906
     issuer.setAvailable(false)
     expect((await callRoute(`${gateway.issuer}/own`, known)).status).toBe(200)
     issuer.setAvailable(true)
+  })
+})
+
+describe('sessions of a server behind such a route (P-41)', () => {
+  it('belong to the user and client of the token that opened them, whatever token comes next, over a restart', async () => {
+    const [issuer, server] = await Promise.all([startTokenIssuer(), startSessionServer()])
+    const directory = mkdtempSync(join(tmpdir(), 'gatehouse-external-'))
+    const yaml = {
+      database: `sqlite:${join(directory, 'gatehouse.db')}`,
+      encryption_keys: [newEncryptionKey().reveal()],
+      providers: await passwordProviders(),
+      routes: { '/own': { upstream: server.url, authorization: { issuers: [issuer.issuer], audience: AUDIENCE } } },
+    }
+    let gateway = await startTestGateway(yaml)
+    const route = `${gateway.issuer}/own`
+    const call = async (claims: Record<string, unknown>, more: Parameters<typeof callMcp>[2] = {}) =>
+      callMcp(route, await issuer.issue(AUDIENCE, { claims }), more)
+    const opened = await call({ jti: 'first' }, { body: '{"jsonrpc":"2.0","id":1,"method":"initialize"}' })
+    const headers = { 'mcp-session-id': opened.headers.get('mcp-session-id') ?? '' }
+    expect([opened.status, headers]).toEqual([200, { 'mcp-session-id': 'session' }])
+    for (const restarted of [false, true]) {
+      if (restarted) {
+        await gateway.close()
+        gateway = await startTestGateway({ ...yaml, public_url: gateway.issuer, listen: new URL(gateway.issuer).host })
+      }
+      expect((await call({ jti: 'second' }, { headers })).status).toBe(200)
+      for (const other of [{ sub: 'bob' }, { client_id: 'another' }])
+        expect((await call(other, { headers })).status).toBe(404)
+    }
+    await Promise.all([gateway.close(), issuer.close(), server.close()])
+    rmSync(directory, { recursive: true })
   })
 })
 

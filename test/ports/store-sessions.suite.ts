@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { externalGrantId } from '../../src/domain/grant.ts'
 import type { StoreData } from './store-data.ts'
 import { CALLERS, DAY, MINUTE, NOW, parallel, STRANGE, tally } from './store-rows.ts'
 
@@ -49,9 +50,38 @@ export function describeSessions(data: StoreData): void {
       expect(await data.store.findSession('second')).toMatchObject({ grantId: second.id })
     })
 
-    it('cannot be bound to a grant that does not exist', async () => {
-      await expect(data.store.bindSession({ hash: 'session', grantId: 'nobody', expiresAt: end })).rejects.toThrow()
+    it('cannot be bound to a grant that does not exist, or that ended while the answer was on its way', async () => {
+      const { grant } = await data.activeGrant()
+      await data.store.revokeGrant(grant.id)
+      for (const grantId of ['nobody', grant.id]) {
+        await expect(data.store.bindSession({ hash: 'session', grantId, expiresAt: end })).rejects.toThrow()
+        expect(await data.store.findSession('session')).toBeUndefined()
+      }
+    })
+
+    it('belong to grants of other authorization servers, too, which are not kept here (P-41)', async () => {
+      const [alice, bob] = ['alice', 'bob'].map((subject) =>
+        externalGrantId({ provider: 'https://login.example', subject, groups: [] }, 'client', '/mcp'),
+      ) as [string, string]
+      const { grant: ours } = await data.activeGrant()
+      const row = { hash: 'session', grantId: alice, expiresAt: end }
+      expect(await data.store.bindSession(row)).toBe('bound')
+      for (const grantId of [bob, ours.id]) expect(await data.store.bindSession({ ...row, grantId })).toBe('foreign')
+      await data.reopen()
+      await data.collectAll(end - 1)
+      expect(await data.store.findSession('session')).toEqual(row)
+      await data.collectAll(end)
       expect(await data.store.findSession('session')).toBeUndefined()
+    })
+
+    it('end with a grant that has come to its end (P-71)', async () => {
+      const { grant } = await data.activeGrant({ expiresAt: NOW + MINUTE })
+      const { grant: other } = await data.activeGrant()
+      await data.store.bindSession({ hash: 'session', grantId: grant.id, expiresAt: end })
+      await data.store.bindSession({ hash: 'other', grantId: other.id, expiresAt: end })
+      await data.collectAll(NOW + MINUTE)
+      expect(await data.store.findSession('session')).toBeUndefined()
+      expect(await data.store.findSession('other')).toBeDefined()
     })
 
     it('are kept up to a number for each grant: its own oldest makes room (B275)', async () => {
