@@ -1,5 +1,5 @@
 import { type CryptoKey, exportJWK, generateKeyPair, importJWK, type JWK, SignJWT } from 'jose'
-import type { Vault } from '../vault.ts'
+import { CannotOpen, type SealContext, type Vault } from '../vault.ts'
 
 /** How long one key signs. Its public half is published for one period before and one after. */
 const PERIOD_MS = 30 * 24 * 60 * 60 * 1000
@@ -40,15 +40,27 @@ export function createSigningKeys(vault: Vault, rememberOnce: RememberOnce, now:
     return made
   }
 
-  async function loadOrMake(period: number): Promise<Key> {
-    const kid = `gatehouse-${period}`
+  /** One whose encryption key was taken out is passed over; the next has a name of its own, because verifiers remember keys. */
+  async function loadOrMake(period: number, passedOver = 0): Promise<Key> {
+    const name = passedOver === 0 ? `${period}` : `${period}-${passedOver}`
+    const kid = `gatehouse-${name}`
     const context = { purpose: 'signing-key', owner: [kid] } as const
     const { privateKey } = await generateKeyPair(ALGORITHM, { extractable: true })
     const sealed = await vault.seal(JSON.stringify(await exportJWK(privateKey)), context)
-    const jwk = JSON.parse(await vault.open(await rememberOnce(`signing-key-${period}`, sealed), context)) as JWK
+    const jwk = await open(await rememberOnce(`signing-key-${name}`, sealed), context)
+    if (!jwk) return loadOrMake(period, passedOver + 1)
     const { kty, crv, x, y } = jwk
     const publicJwk = { kty, crv, x, y, kid, alg: ALGORITHM, use: 'sig' } as JWK
     return { kid, privateKey: await importJWK(jwk, ALGORITHM), publicJwk }
+  }
+
+  async function open(sealed: string, context: SealContext): Promise<JWK | undefined> {
+    try {
+      return JSON.parse(await vault.open(sealed, context)) as JWK
+    } catch (error) {
+      if (error instanceof CannotOpen) return undefined
+      throw error
+    }
   }
 
   return {
