@@ -9,15 +9,15 @@ type ParsedOAuth2 = Extract<ParsedProvider, { type: 'oauth2' }>
 /** Where every MCP client gets a client of its own: it stands for none, and is sent nowhere. */
 const NOBODY = 'none'
 
-/** The provider that its block of a file without problems means. */
-export function toProvider(name: string, parsed: ParsedProvider): ProviderConfig {
+/** The provider that its block of a file without problems means; `exchanges`: whether a route has its tokens exchanged. */
+export function toProvider(name: string, parsed: ParsedProvider, exchanges: boolean): ProviderConfig {
   if (parsed.type === 'password') return { type: 'password', name, users: new Map(Object.entries(parsed.users)) }
   const shared = {
     name,
     clientId: parsed.client_id ?? NOBODY,
     ...(parsed.client_secret ? { clientSecret: parsed.client_secret } : {}),
     upstreamClients: toUpstreamClients(parsed.upstream_clients),
-    ...toRegistration(parsed.upstream_clients),
+    ...toRegistration(parsed.upstream_clients, exchanges),
     scopes: [...new Set(parsed.scopes)],
     authorizationParameters: parsed.authorization_parameters,
     requiredClaims: parsed.require_claims,
@@ -50,13 +50,17 @@ function toUpstreamClients(parsed: ParsedOAuth2['upstream_clients']): UpstreamCl
   return { mode: 'mapped', rules, otherwise: parsed.otherwise }
 }
 
-function toRegistration(parsed: ParsedOAuth2['upstream_clients']): { readonly registration?: RegistrationRules } {
+function toRegistration(
+  parsed: ParsedOAuth2['upstream_clients'],
+  exchanges: boolean,
+): { readonly registration?: RegistrationRules } {
   if (parsed?.mode !== 'mirrored') return {}
   const { registration_endpoint: endpoint, initial_access_token: initialAccessToken } = parsed
   return {
     registration: {
       ...(endpoint === undefined ? {} : { endpoint }),
       ...(initialAccessToken === undefined ? {} : { initialAccessToken }),
+      exchanges,
     },
   }
 }

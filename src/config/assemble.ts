@@ -15,6 +15,9 @@ type ParsedAllow = NonNullable<ParsedRoute['allow']>
 export function assemble(parsed: ParsedGateway): GatewayConfig {
   const [newest, ...older] = parsed.encryption_keys
   if (!newest) throw new Error('no encryption key')
+  const routes = Object.entries(parsed.routes).map(([path, route]) => toRoute(parsed.public_url, path, route))
+  const exchanges = (name: string) =>
+    routes.some(({ credential }) => credential.kind === 'token-exchange' && credential.provider === name)
   return {
     publicUrl: parsed.public_url,
     listen: parsed.listen,
@@ -23,8 +26,8 @@ export function assemble(parsed: ParsedGateway): GatewayConfig {
     allowedOrigins: parsed.allowed_origins,
     database: parsed.database,
     encryptionKeys: [newest, ...older],
-    providers: Object.entries(parsed.providers).map(([name, provider]) => toProvider(name, provider)),
-    routes: Object.entries(parsed.routes).map(([path, route]) => toRoute(parsed.public_url, path, route)),
+    providers: Object.entries(parsed.providers).map(([name, provider]) => toProvider(name, provider, exchanges(name))),
+    routes,
     clients: {
       registration: parsed.clients.registration,
       approvedRedirects: unique(parsed.clients.approved_redirects ?? []),

@@ -20,6 +20,8 @@ export interface RegistrationRules {
   /** Absent: what the provider's metadata say. */
   readonly endpoint?: string
   readonly initialAccessToken?: Secret
+  /** Whether a route has tokens of this provider exchanged: then clients have to be registered for that, too (RFC 7591 §2). */
+  readonly exchanges: boolean
 }
 
 /** A plain OAuth 2.0 provider as data: everything in which one differs from the next (RFC 6749). */

@@ -20,9 +20,14 @@ export interface RegisteredClient {
 export interface UpstreamRegistration extends RegisteredClient {
   readonly name: string
   readonly redirectUri: string
+  /** It was registered to exchange tokens as well. */
+  readonly exchanges?: boolean
   /** ms since 1970. */
   readonly registeredAt: number
 }
+
+/** What a registration must be good for now. */
+export type Wanted = Pick<UpstreamRegistration, 'redirectUri'> & { readonly exchanges: boolean }
 
 /** Share of a secret's life after which another client is registered, so that no sign-in is begun with one that ends. */
 const RENEW_AT = 0.9
@@ -42,11 +47,11 @@ export function nameAtProvider(facts: ClientFacts, gatewayHost: string): string 
 /** The registration that a sign-in can begin with, of those for one MCP client, the newest first. */
 export function usableRegistration(
   registrations: readonly UpstreamRegistration[],
-  redirectUri: string,
+  { redirectUri, exchanges }: Wanted,
   now: number,
 ): UpstreamRegistration | undefined {
   const [newest] = registrations
-  if (!newest || newest.redirectUri !== redirectUri) return undefined
+  if (newest?.redirectUri !== redirectUri || (exchanges && !newest.exchanges)) return undefined
   const { registeredAt, secretExpiresAt: end } = newest
   return end === undefined || now < registeredAt + (end - registeredAt) * RENEW_AT ? newest : undefined
 }
@@ -78,9 +83,10 @@ export function renewedBy(
   registration: UpstreamRegistration,
   described: RegisteredClient,
 ): UpstreamRegistration | undefined {
-  const { name, redirectUri, registeredAt, management } = registration
+  const { name, redirectUri, exchanges, registeredAt, management } = registration
   if (registration.clientSecret && !described.clientSecret) return undefined
-  const now = { ...(management ? { management } : {}), ...described, name, redirectUri, registeredAt }
+  const own = { name, redirectUri, ...(exchanges === undefined ? {} : { exchanges }), registeredAt }
+  const now = { ...(management ? { management } : {}), ...described, ...own }
   return plainOf(now) === plainOf(registration) ? undefined : now
 }
 

@@ -113,6 +113,7 @@ export function createExchangedTokens(gateway: Gateway, credentials: FreshCreden
     const exchange = acting?.provider.exchange
     const outcome: ExchangeOutcome = (await exchange?.(tokens.accessToken, rule.request)) ?? UNKNOWN
     gateway.metrics.tokenExchanges.inc({ provider: rule.provider, outcome: outcome.outcome })
+    if (outcome.outcome === 'exchanged') gateway.upstreamClients.accepted(rule.provider, tokens.issuedTo)
     note(route, rule, access, outcome)
     if (outcome.outcome !== 'exchanged') {
       const isLost = outcome.reason === 'invalid_client' && (await isForgotten(rule, access, tokens))

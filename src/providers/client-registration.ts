@@ -13,6 +13,7 @@ import {
   troubleOfStatus,
 } from './provider-http.ts'
 import type { Members } from './token-answer.ts'
+import { exchangeGrantType, type KnownExchangeStyle } from './token-exchange.ts'
 
 /** Where and how clients are registered. */
 export interface RegistrationPlace {
@@ -28,6 +29,8 @@ export interface RegistrationTools {
   /** Throws {@link ProviderTrouble} when nobody says where. */
   readonly place: () => Promise<RegistrationPlace>
   readonly initialAccessToken?: Secret
+  /** Present where clients are to be registered for exchanging tokens as well. */
+  readonly exchange?: KnownExchangeStyle
 }
 
 /** RFC 6749 Appendix A.1 and A.2: VSCHAR. */
@@ -41,17 +44,20 @@ export function createClientRegistration({
   timeoutMs,
   place,
   initialAccessToken,
+  exchange,
 }: RegistrationTools): ClientRegistration {
   const bearer = (token: Secret | undefined) => (token ? { authorization: `Bearer ${token.reveal()}` } : {})
 
   return {
+    exchanges: exchange !== undefined,
+
     async register({ name, redirectUri }) {
       try {
         const { endpoint, authentication } = await place()
         const metadata = {
           client_name: name,
           redirect_uris: [redirectUri],
-          grant_types: ['authorization_code', 'refresh_token'],
+          grant_types: ['authorization_code', 'refresh_token', ...(exchange ? [exchangeGrantType(exchange)] : [])],
           response_types: ['code'],
           token_endpoint_auth_method: authentication,
         }

@@ -125,8 +125,8 @@ export function createOauth2Provider(options: OAuth2Options, tools: OAuth2Tools 
 }
 
 function registrationAt(
-  { clientAuthentication: authentication }: OAuth2Options,
-  { endpoint, initialAccessToken }: RegistrationRules,
+  { clientAuthentication: authentication, tokenExchange: style }: OAuth2Options,
+  { endpoint, initialAccessToken, exchanges }: RegistrationRules,
   tools: OAuth2Tools,
 ) {
   return createClientRegistration({
@@ -137,6 +137,7 @@ function registrationAt(
       return { endpoint, authentication }
     },
     ...(initialAccessToken ? { initialAccessToken } : {}),
+    ...(exchanges && style !== 'none' ? { exchange: style } : {}),
   })
 }
 

@@ -65,11 +65,19 @@ export function createOidcProvider(options: OidcOptions, tools: OidcTools = {}):
   const now = tools.now ?? Date.now
   const exchanges = createExchanges(options, { fetch: tools.fetch ?? fetch, now, timeoutMs: tools.timeoutMs ?? 8000 })
   const provider = providerOver(options, exchanges, now)
-  return options.registration ? { ...provider, registration: registrationAt(options, exchanges, tools) } : provider
+  const { registration } = options
+  return registration
+    ? { ...provider, registration: registrationAt(options, registration, exchanges, tools) }
+    : provider
 }
 
 /** Where the metadata say that clients are registered (OpenID Connect Discovery §3), unless the operator says so. */
-function registrationAt({ issuer, registration = {} }: OidcOptions, exchanges: Exchanges, tools: OidcTools) {
+function registrationAt(
+  { issuer, tokenExchange: style = 'rfc8693' }: OidcOptions,
+  registration: RegistrationRules,
+  exchanges: Exchanges,
+  tools: OidcTools,
+) {
   return createClientRegistration({
     fetch: tools.fetch ?? fetch,
     timeoutMs: tools.timeoutMs ?? 8000,
@@ -83,6 +91,7 @@ function registrationAt({ issuer, registration = {} }: OidcOptions, exchanges: E
       return { endpoint, authentication: inBody ? 'client_secret_post' : 'client_secret_basic' }
     },
     ...(registration.initialAccessToken ? { initialAccessToken: registration.initialAccessToken } : {}),
+    ...(registration.exchanges && style !== 'none' ? { exchange: style } : {}),
   })
 }
 

@@ -87,6 +87,8 @@ export type ExchangeOutcome =
 
 /** Makes further clients of the gateway at a provider. No method throws for anything that the provider does. */
 export interface ClientRegistration {
+  /** Whether clients are registered for exchanging tokens, too. */
+  readonly exchanges: boolean
   /** Registers one (RFC 7591). `misconfigured`: the provider refuses us, or answers what is of no use. */
   register(wanted: {
     readonly name: string

@@ -25,6 +25,11 @@ const INTERACTION_CODES = ['interaction_required', 'consent_required', 'login_re
 /** A way of asking for a token that a provider knows. */
 export type KnownExchangeStyle = Exclude<TokenExchangeStyle, 'none'>
 
+/** The `grant_type` of an exchange. */
+export function exchangeGrantType(style: KnownExchangeStyle): string {
+  return style === 'on-behalf-of' ? JWT_BEARER : TOKEN_EXCHANGE
+}
+
 /** The form of an exchange, without what authenticates the client; names may repeat (RFC 8693 §2.1). */
 export function exchangeForm(
   style: KnownExchangeStyle,
@@ -37,13 +42,13 @@ export function exchangeForm(
     requestedTokenType === undefined ? [] : [['requested_token_type', requestedTokenType]]
   if (style === 'on-behalf-of')
     return [
-      ['grant_type', JWT_BEARER],
+      ['grant_type', exchangeGrantType(style)],
       ['assertion', subjectToken.reveal()],
       ['requested_token_use', 'on_behalf_of'],
       ...scope,
     ]
   return [
-    ['grant_type', TOKEN_EXCHANGE],
+    ['grant_type', exchangeGrantType(style)],
     ['subject_token', subjectToken.reveal()],
     ['subject_token_type', subjectTokenType],
     ...audiences.map((audience): [string, string] => ['audience', audience]),

@@ -55,11 +55,13 @@ export function createDoubtedClients(now: () => number): DoubtedClients {
       const key = keyOf(name, registration.clientId)
       const doubted = doubt(key)
       if (doubted.isLost) return 'lost'
-      const { management, redirectUri, clientId } = registration
+      const { management } = registration
       if (at && management) {
         if (doubted.lookedAt !== undefined && now() - doubted.lookedAt < LOOK_AGAIN_MS) return 'doubted'
         doubted.lookedAt = now()
-        const looked = await at.look({ clientId, redirectUri, management })
+        const looked = await at.look({ ...registration, management })
+        // The provider has shown meanwhile that it knows it.
+        if (doubts.get(key) !== doubted) return 'doubted'
         if (looked.outcome === 'there') {
           doubted.since = now()
           return (looked.client && renewedBy(registration, looked.client)) ?? 'doubted'

@@ -72,7 +72,10 @@ export function createMirroredClients(tools: MirroredTools): MirroredClients {
   const stored = createHeldRegistrations(store, vault)
   const doubts = createDoubtedClients(now)
   const underWay = new Map<string, ReturnType<MirroredClients['current']>>()
-  const redirectUriOf = (provider: Provider) => `${tools.issuer}/callback/${provider.name}`
+  const wantedAt = ({ name, registration }: Provider) => ({
+    redirectUri: `${tools.issuer}/callback/${name}`,
+    exchanges: registration?.exchanges ?? false,
+  })
   const nameOf = (facts: ClientFacts) => nameAtProvider(facts, new URL(tools.issuer).host)
 
   async function obtain(
@@ -82,7 +85,7 @@ export function createMirroredClients(tools: MirroredTools): MirroredClients {
   ): ReturnType<MirroredClients['current']> {
     const { name } = place.provider
     const found = await stored.find(name, facts.clientId)
-    const usable = usableRegistration(found?.registrations ?? [], redirectUriOf(place.provider), now())
+    const usable = usableRegistration(found?.registrations ?? [], wantedAt(place.provider), now())
     const isIdle = found !== undefined && now() - found.row.usedAt >= USE_NOTED_MS
     const isAsked = usable && (isIdle || doubts.isDoubted(name, usable.clientId))
     const standing = found && isAsked ? await examine(place.provider, found, usable) : 'known'
@@ -117,7 +120,7 @@ export function createMirroredClients(tools: MirroredTools): MirroredClients {
     { provider }: MirroredPlace,
     facts: ClientFacts,
   ): Promise<UpstreamRegistration | { readonly outcome: 'unavailable'; readonly reason: string }> {
-    const wanted = { name: nameOf(facts), redirectUri: redirectUriOf(provider) }
+    const wanted = { name: nameOf(facts), ...wantedAt(provider) }
     const registered = (await provider.registration?.register(wanted)) ?? NOWHERE
     metrics.upstreamRegistrations.inc({ provider: provider.name, outcome: registered.outcome })
     if (registered.outcome === 'registered') return { ...registered.client, ...wanted, registeredAt: now() }
@@ -193,7 +196,9 @@ export function createMirroredClients(tools: MirroredTools): MirroredClients {
       const held = await stored.find(provider.name, clientId)
       const registration = held?.registrations.find((one) => one.clientId === upstreamId)
       if (!held || !registration) return true
-      if ((await judge(provider, held, registration)) !== 'lost') return false
+      // An exchange is refused in the same word for the sake of its audience, too: so ask about the client alone.
+      const canAsk = provider.as?.(asUpstreamClient(registration)).refresh !== undefined
+      if ((await (canAsk ? examine : judge)(provider, held, registration)) !== 'lost') return false
       const others = held.registrations.filter((one) => one !== registration)
       // Whoever was faster has changed it, or forgotten it: the next refusal will show.
       if (!(await stored.replace(held, others))) return false

@@ -5,12 +5,14 @@ import {
   nameAtProvider,
   parseRegistrations,
   renewed,
+  renewedBy,
   serializeRegistrations,
   type UpstreamRegistration,
   usableRegistration,
 } from '../../src/domain/upstream-registration.ts'
 
 const REDIRECT = 'https://mcp.example.com/callback/corp'
+const WANTED = { redirectUri: REDIRECT, exchanges: false }
 const NOW = 1_800_000_000_000
 const DAY = 86_400_000
 
@@ -41,8 +43,8 @@ describe('a registration whose secret ends', () => {
   const ending = registration({ secretExpiresAt: NOW + 10 * DAY })
 
   it('begins no sign-in any more a while before, and serves what was issued to it until then (RFC 7591 §3.2.1)', () => {
-    expect(usableRegistration([ending], REDIRECT, NOW + 9 * DAY - 1)).toBe(ending)
-    expect(usableRegistration([ending], REDIRECT, NOW + 9 * DAY)).toBeUndefined()
+    expect(usableRegistration([ending], WANTED, NOW + 9 * DAY - 1)).toBe(ending)
+    expect(usableRegistration([ending], WANTED, NOW + 9 * DAY)).toBeUndefined()
     expect(findRegistration([ending], 'c1', NOW + 10 * DAY - 1)).toBe(ending)
     expect(findRegistration([ending], 'c1', NOW + 10 * DAY)).toBeUndefined()
   })
@@ -59,9 +61,19 @@ describe('a registration whose secret ends', () => {
 
 it('a registration for another redirect URI begins no sign-in', () => {
   const one = registration()
-  expect(usableRegistration([one], REDIRECT, NOW)).toBe(one)
-  expect(usableRegistration([one], 'https://moved.example.com/callback/corp', NOW)).toBeUndefined()
-  expect(usableRegistration([], REDIRECT, NOW)).toBeUndefined()
+  expect(usableRegistration([one], WANTED, NOW)).toBe(one)
+  const moved = { ...WANTED, redirectUri: 'https://moved.example.com/callback/corp' }
+  expect(usableRegistration([one], moved, NOW)).toBeUndefined()
+  expect(usableRegistration([], WANTED, NOW)).toBeUndefined()
+})
+
+it('a registration that was not made for exchanging tokens begins no sign-in once a route needs that', () => {
+  const one = registration()
+  const able = registration({ exchanges: true })
+  expect(usableRegistration([one], { ...WANTED, exchanges: true }, NOW)).toBeUndefined()
+  expect(usableRegistration([able], { ...WANTED, exchanges: true }, NOW)).toBe(able)
+  expect(usableRegistration([able], WANTED, NOW)).toBe(able)
+  expect(renewedBy(able, { clientId: 'c1', clientSecret: new Secret('another') })).toMatchObject({ exchanges: true })
 })
 
 it('registrations are read as they were written, and print no secret', () => {

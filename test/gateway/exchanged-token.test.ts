@@ -39,7 +39,7 @@ beforeEach(() => {
     return answer.promise
   }
   const gateway = {
-    upstreamClients: { recall: async () => ({ provider: { exchange } }), refused: async () => isLost },
+    upstreamClients: { recall: async () => ({ provider: { exchange } }), refused: async () => isLost, accepted() {} },
     metrics: createMetrics(),
     audit: () => undefined,
     logger: { warn: () => undefined, error: () => undefined },

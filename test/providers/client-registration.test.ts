@@ -6,7 +6,7 @@ const ENDPOINT = 'https://login.example.com/register'
 const WANTED = { name: 'Claude via mcp.example.com', redirectUri: 'https://mcp.example.com/callback/corp' }
 
 /** A provider that answers so; `asked` are the requests that it got. */
-function provider(answer: unknown, status = 201) {
+function provider(answer: unknown, status = 201, exchange?: 'rfc8693') {
   const asked: { url: string; init: RequestInit }[] = []
   const fetch = async (url: string, init: RequestInit) => {
     asked.push({ url, init })
@@ -17,6 +17,7 @@ function provider(answer: unknown, status = 201) {
     timeoutMs: 1000,
     place: async () => ({ endpoint: ENDPOINT, authentication: 'client_secret_post' }),
     initialAccessToken: new Secret('initial'),
+    ...(exchange ? { exchange } : {}),
   })
   return { asked, registration }
 }
@@ -41,6 +42,17 @@ describe('a registration (RFC 7591 §3.1)', () => {
       response_types: ['code'],
       token_endpoint_auth_method: 'client_secret_post',
     })
+  })
+
+  it('asks for the exchange of tokens where a route needs it (RFC 8693 §2.1)', async () => {
+    const { asked, registration } = provider(GOOD, 201, 'rfc8693')
+    await registration.register(WANTED)
+    expect(JSON.parse(String(asked[0]?.init.body)).grant_types).toEqual([
+      'authorization_code',
+      'refresh_token',
+      'urn:ietf:params:oauth:grant-type:token-exchange',
+    ])
+    expect([registration.exchanges, provider(GOOD).registration.exchanges]).toEqual([true, false])
   })
 
   it.each<[string, object, object]>([

@@ -30,6 +30,8 @@ let removed: string[]
 let meanwhile: () => Promise<void>
 /** What happens before one is taken back. */
 let whileRemoving: () => Promise<unknown>
+/** What happens before the provider says of a client what it is. */
+let whileLooking: () => Promise<void>
 /** What the provider says of a client, at its own address and at the token endpoint. */
 let described: Awaited<ReturnType<ClientRegistration['look']>>
 let isKnown: boolean
@@ -45,7 +47,9 @@ beforeEach(async () => {
   removed = []
   meanwhile = async () => {}
   whileRemoving = async () => {}
+  whileLooking = async () => {}
   const registration: ClientRegistration = {
+    exchanges: false,
     async register() {
       const clientId = `c${registered.length + 1}`
       registered.push(clientId)
@@ -60,7 +64,10 @@ beforeEach(async () => {
         },
       }
     },
-    look: async () => described,
+    async look() {
+      await whileLooking()
+      return described
+    },
     async remove({ url }) {
       await whileRemoving()
       removed.push(url.slice(-2))
@@ -141,7 +148,13 @@ describe('a secret that ends (RFC 7591 §3.2.1)', () => {
 })
 
 describe('a client that its provider refuses (invalid_client)', () => {
-  const refused = (clients: MirroredClients) => clients.refused(provider, CLAUDE.clientId, 'c1')
+  /** Whether it is forgotten at a refusal by a provider that refuses it whatever it is asked. */
+  async function refused(clients: MirroredClients): Promise<boolean> {
+    isKnown = false
+    const forgotten = await clients.refused(provider, CLAUDE.clientId, 'c1')
+    isKnown = true
+    return forgotten
+  }
 
   it('is forgotten once the provider says at its own address that it is gone (RFC 7592 §2.1)', async () => {
     const clients = process()
@@ -212,6 +225,16 @@ describe('a client that its provider refuses (invalid_client)', () => {
     expect((await current(process())).clientSecret?.reveal()).toBe('changed')
     await clients.clientGone(CLAUDE.clientId)
     expect(removed).toEqual(['ew'])
+  })
+
+  it('is not forgotten when it was accepted while its provider was asked after it', async () => {
+    const clients = process()
+    await current(clients)
+    whileLooking = async () => clients.accepted('corp', 'c1')
+    described = { outcome: 'gone' }
+    expect(await refused(clients)).toBe(false)
+    whileLooking = async () => {}
+    expect(await refused(clients)).toBe(true)
   })
 
   it('keeps its secret where the provider does not repeat it', async () => {
