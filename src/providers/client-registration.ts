@@ -76,7 +76,7 @@ export function createClientRegistration({
       }
     },
 
-    async look({ clientId, redirectUri, management: { url, token } }) {
+    async look({ clientId, redirectUri, management: { url, token }, ...held }) {
       try {
         const headers = { accept: 'application/json', ...bearer(token) }
         const options = { method: 'GET', headers, body: undefined, redirect: 'manual' } as const
@@ -85,7 +85,8 @@ export function createClientRegistration({
         if (response.status === 401) return { outcome: 'gone' }
         const members = response.status === 200 ? parseJsonObject(await response.text()) : undefined
         if (members?.client_id !== clientId) return { outcome: 'unknown' }
-        const client = readIfUsable(members, url, redirectUri)
+        const described = members.client_secret === undefined ? { ...secretOf(held), ...members } : members
+        const client = readIfUsable(described, url, redirectUri)
         return { outcome: 'there', ...(client ? { client } : {}) }
       } catch {
         return { outcome: 'unknown' }
@@ -135,7 +136,17 @@ function readClient(members: Members, endpoint: string, redirectUri: string): Re
   }
 }
 
-/** Many do not repeat the secret: then nothing is learned but that there is such a client. */
+/** Many do not repeat the secret, which then is what it was; but they may name another token to come back with. */
+function secretOf({ clientSecret, authentication, secretExpiresAt }: Omit<RegisteredClient, 'clientId'>): Members {
+  if (!clientSecret) return {}
+  return {
+    client_secret: clientSecret.reveal(),
+    token_endpoint_auth_method: authentication,
+    client_secret_expires_at: (secretExpiresAt ?? 0) / 1000,
+  }
+}
+
+/** What cannot be used says only that there is such a client. */
 function readIfUsable(members: Members, url: string, redirectUri: string): RegisteredClient | undefined {
   try {
     return readClient(members, url, redirectUri)

@@ -101,11 +101,12 @@ export interface ClientRegistration {
    * Asks after one at its own address (RFC 7592 §2.1). `there`: with what it is by now, where the provider says enough.
    * `gone`: the provider says so. `unknown`: it does not say.
    */
-  look(client: {
-    readonly clientId: string
-    readonly redirectUri: string
-    readonly management: NonNullable<RegisteredClient['management']>
-  }): Promise<
+  look(
+    client: RegisteredClient & {
+      readonly redirectUri: string
+      readonly management: NonNullable<RegisteredClient['management']>
+    },
+  ): Promise<
     { readonly outcome: 'there'; readonly client?: RegisteredClient } | { readonly outcome: 'gone' | 'unknown' }
   >
   /** Takes one back, as well as it can (RFC 7592 §2.3): resolves whatever happens. */

@@ -188,6 +188,21 @@ describe('a client that is asked after (RFC 7592 §2.1)', () => {
     expect(new Headers(asked[0]?.init.headers).get('authorization')).toBe('Bearer managing')
   })
 
+  it('has a new token to be asked after with, also where its provider does not repeat the secret', async () => {
+    const held = {
+      clientSecret: new Secret('hush'),
+      authentication: 'client_secret_post',
+      secretExpiresAt: 9e12,
+    } as const
+    const next = { registration_client_uri: URL_OF_C1, registration_access_token: 'next' }
+    const { registration } = provider({ client_id: 'c1', ...next }, 200)
+    const looked = await registration.look({ ...CLIENT, ...held })
+    if (looked.outcome !== 'there') throw new Error(looked.outcome)
+    expect(looked.client?.management?.token.reveal()).toBe('next')
+    expect(looked.client?.clientSecret?.reveal()).toBe('hush')
+    expect(looked.client).toMatchObject({ authentication: 'client_secret_post', secretExpiresAt: 9e12 })
+  })
+
   it.each<[string, unknown, number, object]>([
     ['there', { ...GOOD, client_secret: 'changed' }, 200, { outcome: 'there', client: { clientId: 'c1' } }],
     ['there, without a word that could be used', { client_id: 'c1', ...BASIC }, 200, { outcome: 'there' }],
