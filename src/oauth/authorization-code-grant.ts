@@ -5,8 +5,8 @@ import { single } from '../domain/request-parameters.ts'
 import { fail, ok, type Result } from '../domain/result.ts'
 import { hashToken, looksLikeToken, refreshToken } from '../domain/token.ts'
 import type { FoundCode } from '../storage/store.ts'
-import { openIdentity } from '../vault.ts'
 import type { AuthorizationServer } from './authorization-server.ts'
+import { userOf } from './grant-user.ts'
 import { accessFor, checkResource } from './issue-access.ts'
 import type { IssuedTokens, TokenRequest } from './token.ts'
 
@@ -30,6 +30,8 @@ export async function authorizationCodeGrant(
   if (!grant) return fail(INVALID)
   const target = checkResource(server, request.parameters, grant)
   if (target) return fail(target)
+  const identity = await userOf(server, grant)
+  if (!identity) return fail(INVALID)
 
   const access = accessFor(server, grant.id, grant.scopes, grant.expiresAt)
   const about = { client: auditedClient(request.client), routePath: grant.routePath, grantId: grant.id }
@@ -40,8 +42,7 @@ export async function authorizationCodeGrant(
     server.audit({ event: 'code_replayed', ...request.circumstances, ...about })
   }
   if (redeemed.outcome !== 'redeemed') return fail(INVALID)
-  const user = auditedUser(await openIdentity(server.vault, grant))
-  server.audit({ event: 'token_issued', ...request.circumstances, user, ...about })
+  server.audit({ event: 'token_issued', ...request.circumstances, user: auditedUser(identity), ...about })
   return ok({
     accessToken: access.token,
     refreshToken: refreshToken(server.vault.refreshMacKeys[0], { grantId: grant.id, generation: 1 }),

@@ -2,6 +2,7 @@ import type { Interaction } from '../domain/interaction.ts'
 import { isId, newId } from '../domain/token.ts'
 import { INTERACTION_TTL_MS } from '../http/browser-proof.ts'
 import type { InteractionRow } from '../storage/store.ts'
+import { CannotOpen } from '../vault.ts'
 import type { AuthorizationServer } from './authorization-server.ts'
 
 /** An interaction as found: only who holds its version can move or take it. */
@@ -27,7 +28,7 @@ export async function openInteraction(
   return id
 }
 
-/** The unexpired interaction of that id in that stage, or undefined. */
+/** The unexpired interaction of that id in that stage; undefined also when it was sealed with a key that was taken out. */
 export async function findInteraction<S extends Interaction['stage']>(
   server: AuthorizationServer,
   id: string | undefined,
@@ -36,8 +37,10 @@ export async function findInteraction<S extends Interaction['stage']>(
   if (id === undefined || !isId(id)) return undefined
   const row = await server.store.findInteraction(id, server.now())
   if (!row) return undefined
-  const interaction = await openInteractionRow(server, row)
-  return isStage(interaction, stage) ? { id, version: row.version, interaction } : undefined
+  const interaction = await openInteractionRow(server, row).catch((error: unknown) => {
+    if (!(error instanceof CannotOpen)) throw error
+  })
+  return interaction && isStage(interaction, stage) ? { id, version: row.version, interaction } : undefined
 }
 
 /** What a row holds. Rejects with CannotOpen. */

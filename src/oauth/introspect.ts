@@ -5,11 +5,10 @@ import { type Grant, refreshDeadline } from '../domain/grant.ts'
 import { single } from '../domain/request-parameters.ts'
 import { hashToken, looksLikeToken, verifyRefreshToken } from '../domain/token.ts'
 import { replyOAuthError } from '../http/error-reply.ts'
-import { openIdentity } from '../vault.ts'
 import type { AuthorizationServer } from './authorization-server.ts'
 import { authenticateClient } from './client.ts'
+import { allowedUser } from './grant-user.ts'
 import { findHolding } from './held-credential.ts'
-import { isAllowed } from './is-allowed.ts'
 import { readForm } from './token.ts'
 
 const SECRET_NEEDED = oauthFailure('invalid_client', 'introspection is for clients that can prove themselves')
@@ -77,8 +76,8 @@ async function openSubject(
   const route = server.routes.find((candidate) => candidate.path === grant.routePath)
   if (!route || grant.clientId !== client.clientId || grant.status !== 'active' || grant.expiresAt <= server.now())
     return undefined
-  const identity = await openIdentity(server.vault, grant)
-  if (!isAllowed(server, route, identity) || !(await findHolding(server, route, grant))) return undefined
+  const identity = await allowedUser(server, route, grant)
+  if (!identity || !(await findHolding(server, route, grant))) return undefined
   return {
     active: true,
     client_id: grant.clientId,

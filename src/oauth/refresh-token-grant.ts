@@ -6,10 +6,9 @@ import { single } from '../domain/request-parameters.ts'
 import { fail, ok, type Result } from '../domain/result.ts'
 import { narrowScopes } from '../domain/scope.ts'
 import { refreshToken, verifyRefreshToken } from '../domain/token.ts'
-import { openIdentity } from '../vault.ts'
 import type { AuthorizationServer } from './authorization-server.ts'
+import { allowedUser } from './grant-user.ts'
 import { findHolding } from './held-credential.ts'
-import { isAllowed } from './is-allowed.ts'
 import { accessFor, checkResource } from './issue-access.ts'
 import type { IssuedTokens, TokenRequest } from './token.ts'
 
@@ -33,9 +32,9 @@ export async function refreshTokenGrant(
   const now = server.now()
   if (now >= refreshDeadline(grant, server.lifetimes.refreshIdleTtlMs)) return fail(INVALID)
   const route = server.routes.find((candidate) => candidate.path === grant.routePath)
-  const identity = await openIdentity(server.vault, grant)
-  const holding = route && isAllowed(server, route, identity) && (await findHolding(server, route, grant))
-  if (!route || !holding) return fail(INVALID)
+  const identity = route && (await allowedUser(server, route, grant))
+  const holding = identity && (await findHolding(server, route, grant))
+  if (!holding) return fail(INVALID)
   const target = checkResource(server, request.parameters, grant)
   if (target) return fail(target)
   const scopes = narrowScopes(single(request.parameters, 'scope'), grant.scopes)
