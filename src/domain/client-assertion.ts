@@ -35,7 +35,8 @@ export function judgeAssertion(
     return fail('the assertion was made to live for more than five minutes')
   if (nbf !== undefined && (!isTime(nbf) || nbf > now + SKEW_SECONDS)) return fail('nbf is in the future')
   if (typeof jti !== 'string' || jti === '' || jti.length > MAX_JTI_LENGTH) return fail('jti is missing or too long')
-  return ok({ jti, expiresAt: exp * 1000 })
+  // NumericDates may have fractions (RFC 7519 §2), our times have none.
+  return ok({ jti, expiresAt: Math.ceil(exp * 1000) })
 }
 
 /** One audience only: an assertion that others take too could be passed on by them. */

@@ -101,11 +101,13 @@ function readPresented(
 ): Result<Presented, OAuthFailure> {
   const clientId = single(parameters, 'client_id')
   const secret = single(parameters, 'client_secret')
-  const isAssertion = parameters.has('client_assertion') || parameters.has('client_assertion_type')
+  const assertion = single(parameters, 'client_assertion')
+  const type = single(parameters, 'client_assertion_type')
+  const isAssertion = assertion !== undefined || type !== undefined
   // RFC 6749 §2.3: one method per request.
   const methods = [authorization !== undefined, secret !== undefined, isAssertion].filter(Boolean)
   if (methods.length > 1) return fail(TWO_METHODS)
-  if (isAssertion) return readAssertion(clientId, parameters)
+  if (isAssertion) return readAssertion(clientId, assertion, type)
   if (authorization === undefined) {
     if (clientId === undefined) return fail(oauthFailure('invalid_request', 'client_id is missing'))
     return ok(secret === undefined ? { method: 'none', clientId } : { method: 'client_secret_post', clientId, secret })
@@ -118,9 +120,11 @@ function readPresented(
 }
 
 /** RFC 7523 §2.2; `client_id` may be absent, the assertion names the client (RFC 7521 §4.2). */
-function readAssertion(clientId: string | undefined, parameters: RequestParameters): Result<Presented, OAuthFailure> {
-  const assertion = single(parameters, 'client_assertion')
-  const type = single(parameters, 'client_assertion_type')
+function readAssertion(
+  clientId: string | undefined,
+  assertion: string | undefined,
+  type: string | undefined,
+): Result<Presented, OAuthFailure> {
   if (assertion === undefined || type === undefined)
     return fail(oauthFailure('invalid_request', 'client_assertion and client_assertion_type belong together'))
   const claimed = type === JWT_BEARER ? claimedClient(assertion) : undefined

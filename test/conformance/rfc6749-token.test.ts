@@ -133,6 +133,14 @@ describe('the request (RFC 6749 §3.2)', () => {
     ).toBe(200)
   })
 
+  it('may hold parameters without a value, which count as absent (T-01, RFC 6749 §3.2)', async () => {
+    const issued = await obtainCode(rig.issuer, client, { resource: rig.one })
+    const names = ['resource', 'scope', 'client_secret', 'client_assertion', 'client_assertion_type', 'redirect_uri']
+    const empty = Object.fromEntries(names.map((name) => [name, '']))
+    expectError(await redeem(rig.issuer, issued, { ...empty, client_assertion: 'x' }), 400, 'invalid_request')
+    expect((await redeem(rig.issuer, issued, empty)).status).toBe(200)
+  })
+
   it('answers HTML and others in JSON too (T-04)', async () => {
     const answer = await ask(`${rig.issuer}/token`, {
       body: change({}, { client_id: 'x' }),

@@ -167,6 +167,15 @@ describe('private_key_jwt (RFC 7523 §2.2, T-05, T-06)', () => {
     expect(await attempt(signing, await proof(signing))).toEqual(PROVEN)
   })
 
+  it('takes times with fractions of a second, each assertion once (RFC 7519 §2, T-06)', async () => {
+    const signing = publishClient({ jwks: { keys: [key.publicJwk] } })
+    await tokens(signing)
+    const now = Date.now() / 1000
+    const once = await proof(signing, { iat: now - 0.123_456, nbf: now - 0.5, exp: Math.floor(now) + 60.123_456 })
+    expect(await attempt(signing, once)).toEqual(PROVEN)
+    expect(await attempt(signing, once)).toEqual(UNPROVEN)
+  })
+
   it('keeps the jtis of different clients apart', async () => {
     const [one, two] = [
       publishClient({ jwks: { keys: [key.publicJwk] } }),
