@@ -29,8 +29,7 @@ export async function refreshTokenGrant(
   const claim = verifyRefreshToken(server.vault.refreshMacKeys, presented)
   const grant = claim && (await server.store.findGrant(claim.grantId))
   if (!claim || !grant || grant.clientId !== request.client.clientId || grant.status !== 'active') return fail(INVALID)
-  const now = server.now()
-  if (now >= refreshDeadline(grant, server.lifetimes.refreshIdleTtlMs)) return fail(INVALID)
+  if (server.now() >= refreshDeadline(grant, server.lifetimes.refreshIdleTtlMs)) return fail(INVALID)
   const route = server.routes.find((candidate) => candidate.path === grant.routePath)
   const identity = route && (await allowedUser(server, route, grant))
   const holding = identity && (await findHolding(server, route, grant))
@@ -50,7 +49,7 @@ export async function refreshTokenGrant(
     grant.id,
     claim.generation,
     access.row,
-    now,
+    server.now(),
     refreshGraceMs,
     request.arrivedAt,
   )

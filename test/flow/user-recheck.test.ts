@@ -158,6 +158,23 @@ describe.each([
     expect(provider.refreshes()).toBe(1)
   })
 
+  it('counts the grace from when it rotates, however long the provider took (B169, T-12)', async () => {
+    const first = await signIn(path)
+    let passMs = 61_000
+    const { groups } = alice
+    // The time that the provider takes is over when it looks at the user.
+    Object.defineProperty(alice, 'groups', {
+      get() {
+        clock.advance(passMs)
+        passMs = 0
+        return groups
+      },
+    })
+    const lost = await refreshLater(first)
+    expect([lost.status, passMs]).toEqual([200, 0])
+    expect((await client.refresh(first.refresh_token)).refresh_token).toBe(lost.refresh_token)
+  })
+
   it('keeps users while the provider is away (U-13)', async () => {
     const first = await signIn(path)
     provider.setMode({ tokenEndpoint: 'unavailable' })
