@@ -73,7 +73,8 @@ export function createBrowserProof(
     },
     bind(request, reply, interactionId) {
       const others = Object.keys(request.cookies).filter((name) => name.startsWith(`${prefix}-txn-`))
-      for (const name of others.slice(MAX_PARALLEL - 1)) reply.clearCookie(name, options)
+      // Browsers send the oldest first (RFC 6265 §5.4).
+      for (const name of others.slice(0, -(MAX_PARALLEL - 1))) reply.clearCookie(name, options)
       const value = randomBytes(32).toString('base64url')
       reply.setCookie(bindingName(interactionId), value, { ...options, maxAge: INTERACTION_TTL_MS / 1000 })
       return hashToken(value)

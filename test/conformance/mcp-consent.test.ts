@@ -223,6 +223,18 @@ describe('the browser that approved', () => {
     }
   })
 
+  it('gives up the oldest when very many are under way, and never a newer one (A-24)', async () => {
+    const browser = browserFor(client)
+    const url = authorizeUrl(rig.issuer, client, { resource: rig.home })
+    const forms = []
+    for (let count = 0; count < 14; count += 1)
+      forms.push(await browser.submit((await browser.get(url)).form(), { decision: 'approve' }))
+    const ends = []
+    for (const form of forms) ends.push(await browser.submit(form.form(), PASSWORD_USER))
+    expect(ends.map(({ stopped }) => stopped)).toEqual([false, false, ...Array(12).fill(true)])
+    expect(ends.slice(0, 2).map(({ status }) => status)).toEqual([403, 403])
+  })
+
   it('is told on a page when the user may not use the server, and nothing is kept (A-25, B188)', async () => {
     rig.identityProvider.setCurrentAccount('bob')
     const browser = browserFor(client)
