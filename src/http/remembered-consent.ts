@@ -22,6 +22,9 @@ export interface RememberedConsent {
   forget(reply: FastifyReply, key: ConsentKey): void
 }
 
+/** Approvals that one browser keeps: with all its cookies, a request has to stay below what is read of its header lines. */
+const MAX_REMEMBERED = 32
+
 /** Remembered consent for `ttlMs`, in cookies that are signed together with the cookie of the browser. */
 export function createRememberedConsent(
   keys: readonly [Uint8Array, ...Uint8Array[]],
@@ -31,7 +34,8 @@ export function createRememberedConsent(
 ): RememberedConsent {
   const text = (key: ConsentKey) =>
     JSON.stringify([key.clientId, key.redirectUri, key.routePath, key.scopes, key.clientHash])
-  const nameOf = (key: ConsentKey) => browserProof.cookieName(`ok-${hashToken(text(key)).slice(0, 16)}`)
+  const prefix = browserProof.cookieName('ok-')
+  const nameOf = (key: ConsentKey) => prefix + hashToken(text(key)).slice(0, 16)
   const sign = (secret: Uint8Array, browser: string, key: ConsentKey, owner: string, until: string) =>
     createHmac('sha256', secret)
       .update(JSON.stringify(['consent', browser, text(key), owner, until]))
@@ -42,6 +46,9 @@ export function createRememberedConsent(
       const browser = browserProof.formCookie(request, reply)
       const until = String(now() + ttlMs)
       const mac = sign(keys[0], browser, key, owner, until).toString('base64url')
+      const others = Object.keys(request.cookies).filter((name) => name.startsWith(prefix) && name !== nameOf(key))
+      // Browsers send the oldest first (RFC 6265 §5.4).
+      for (const name of others.slice(0, -(MAX_REMEMBERED - 1))) reply.clearCookie(name, browserProof.cookieOptions)
       reply.setCookie(nameOf(key), `${until}.${owner}.${mac}`, {
         ...browserProof.cookieOptions,
         maxAge: Math.floor(ttlMs / 1000),

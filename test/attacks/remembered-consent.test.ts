@@ -1,7 +1,7 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { type Rig, startRig } from '../conformance/rig.ts'
+import { PASSWORD_USER, type Rig, startRig } from '../conformance/rig.ts'
 import type { Browser, Page } from '../fixtures/browser.ts'
-import { cookiesOf, joinCookies, openConsent } from '../fixtures/consent-steps.ts'
+import { cookiesOf, joinCookies, openConsent, postDecision, SAME_ORIGIN } from '../fixtures/consent-steps.ts'
 import { ask } from '../fixtures/http-exchange.ts'
 import { installMovableClock, type MovableClock } from '../fixtures/movable-clock.ts'
 import {
@@ -188,6 +188,21 @@ describe('programs on the user’s computer are always asked about (A-38, B113)'
     expectQuestion(await again({}, native, where))
     expect([...where.cookies(rig.issuer).keys()].filter((name) => name.includes('-ok-'))).toEqual([])
   })
+})
+
+it('a browser keeps its newest approvals: all of them together would be more than a request may carry (B272)', async () => {
+  const older = Array.from({ length: 60 }, (_, index) => `gatehouse-ok-${String(index).padStart(16, '0')}`)
+  const cookie = older.map((name) => `${name}=${'x'.repeat(101)}`).join('; ')
+  const page = await openConsent(rig.issuer, client, { resource: rig.home }, cookie)
+  const approved = await postDecision(page)
+  const cookies = joinCookies(page.cookie, approved)
+  const state = new URL(approved.headers.location ?? '').searchParams.get('state') ?? ''
+  const body = new URLSearchParams({ ...PASSWORD_USER, state })
+  const ended = await ask(`${rig.issuer}/callback/home`, { body, headers: { ...SAME_ORIGIN, cookie: cookies } })
+  expect(ended.headers.location).toContain(`${WEB}?code=`)
+  const dropped = (ended.headers['set-cookie'] ?? []).filter((line) => /^gatehouse-ok-[0-9]{16}=;/.test(line))
+  expect(dropped.map((line) => line.slice(0, 29))).toEqual(older.slice(0, 29))
+  expect([...cookiesOf(ended).keys()].filter((name) => name.includes('-ok-'))).toHaveLength(1)
 })
 
 describe('what is not an approval', () => {
