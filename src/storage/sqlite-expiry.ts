@@ -43,14 +43,13 @@ export function expiryVerbs(session: Session): Pick<Store, 'takeEnded' | 'delete
 type Step = (queries: Queries, now: number, limit: number) => number
 
 const STEPS: readonly Step[] = [
-  ended(interactions, interactions.id, interactions.expiresAt),
+  // Those that somebody took up may hold tokens: they are handed over first, and so are grants.
+  ended(interactions, interactions.id, interactions.expiresAt, lte(interactions.version, 1)),
   ended(accessTokens, accessTokens.hash, accessTokens.expiresAt),
   ended(consumed, consumed.key, consumed.expiresAt),
   ended(sessions, sessions.hash, sessions.expiresAt),
   ended(codes, codes.hash, codes.expiresAt, isNotNull(codes.redeemedAt)),
-  abandonedGrants,
   revokedGrants,
-  grantsPastTheirEnd,
 ]
 
 function ended(table: SQLiteTable, key: SQLiteColumn, expiresAt: SQLiteColumn, also?: SQL): Step {
@@ -65,12 +64,7 @@ function ended(table: SQLiteTable, key: SQLiteColumn, expiresAt: SQLiteColumn, a
   }
 }
 
-/** Nobody came for the code in time: the grant goes, and the code and the credential with it. */
-function abandonedGrants(queries: Queries, now: number, limit: number): number {
-  const ids = unredeemed(queries, now, limit)
-  return queries.delete(grants).where(inArray(grants.id, ids)).run().changes
-}
-
+/** Grants whose code nobody came for in time. */
 function unredeemed(queries: Queries, now: number, limit: number) {
   return queries
     .select({ id: codes.grantId })
@@ -81,20 +75,13 @@ function unredeemed(queries: Queries, now: number, limit: number) {
 }
 
 function pastTheirEnd(queries: Queries, now: number, limit: number) {
-  const over = lte(grants.expiresAt, now)
+  const over = and(lte(grants.expiresAt, now), sql`${grants.status} <> 'revoked'`)
   return queries.select({ id: grants.id }).from(grants).where(over).orderBy(asc(grants.expiresAt)).limit(limit)
 }
 
 function revokedGrants(queries: Queries, _now: number, limit: number): number {
   // Written out, not as a parameter: otherwise the partial index does not apply.
   const ids = queries.select({ id: grants.id }).from(grants).where(sql`status = 'revoked'`).limit(limit)
-  return queries.delete(grants).where(inArray(grants.id, ids)).run().changes
-}
-
-/** Their sessions go with them; nothing else is left that does not hang on their rows. */
-function grantsPastTheirEnd(queries: Queries, now: number, limit: number): number {
-  const ids = pastTheirEnd(queries, now, limit)
-  queries.delete(sessions).where(inArray(sessions.grantId, ids)).run()
   return queries.delete(grants).where(inArray(grants.id, ids)).run().changes
 }
 

@@ -259,17 +259,18 @@ export interface Store {
   /** True for exactly one caller with this key until `expiresAt`; from then on the key is as good as new. */
   consumeOnce(key: string, expiresAt: number, now: number): Promise<boolean>
   /**
-   * Removes, `limit` at most of each kind, what has ended by itself and may hold tokens of a provider, and returns it:
-   * interactions that their user had taken up, grants whose code nobody came for, and those past their end.
+   * Ends, `limit` at most of each kind, what has ended by itself and may hold tokens of a provider, and returns it:
+   * interactions that their user had taken up, grants whose code nobody came for, and those past their end. Nothing else
+   * removes these, so that each is returned once.
    */
   takeEnded(
     now: number,
     limit: number,
   ): Promise<{ readonly interactions: readonly InteractionRow[]; readonly grants: readonly EndedGrant[] }>
   /**
-   * Deletes what has ended before `now`, `limit` rows at most of each kind: interactions, codes, access tokens, sessions,
-   * consumed keys, pending grants whose code expired, revoked grants and those past their end; with `unused` also clients
-   * and users' own tokens that nobody has used since, and that no grant in use names. Returns how many rows went.
+   * Deletes what has ended before `now`, `limit` rows at most of each kind: interactions that nobody took up, used codes,
+   * access tokens, sessions, consumed keys and revoked grants; with `unused` also clients and users' own tokens that nobody
+   * has used since, and that no grant in use names. Returns how many rows went.
    */
   deleteExpired(now: number, limit: number, unused?: UnusedSince): Promise<number>
   /** Calls `listener` after every change that this process makes or hears of. Returns the way to stop it. */

@@ -146,6 +146,31 @@ export function describeClients(data: StoreData): void {
       for (let part = 0; part < 3; part += 1) sizes.push((await data.store.takeEnded(NOW, 2)).grants.length)
       expect(sizes).toEqual([2, 1, 0])
     })
+
+    it('is never deleted before it was handed over, however much ends at once (V-03)', async () => {
+      const ids: string[] = []
+      for (let index = 0; index < 3; index += 1) {
+        ids.push((await data.pendingGrant({}, { expiresAt: NOW })).grant.id)
+        ids.push((await data.activeGrant({ expiresAt: NOW + 1 })).grant.id)
+        await data.store.openInteraction({ id: `taken up ${index}`, version: 2, sealed: 's', expiresAt: NOW })
+        ids.push(`taken up ${index}`)
+      }
+      const handedOver: string[] = []
+      for (let part = 0; part < 4; part += 1) {
+        const { interactions, grants } = await data.store.takeEnded(NOW + 1, 1)
+        handedOver.push(...interactions.map(({ id }) => id), ...grants.map(({ grant }) => grant.id))
+        await data.store.deleteExpired(NOW + 1, 1)
+      }
+      expect(handedOver.toSorted()).toEqual(ids.toSorted())
+    })
+
+    it('comes although many others have been ended before their time, and wait for their collection', async () => {
+      for (let index = 0; index < 3; index += 1)
+        await data.store.revokeGrant((await data.activeGrant({ expiresAt: NOW + 1 })).grant.id)
+      const over = await data.activeGrant({ expiresAt: NOW + 2 })
+      const { grants } = await data.store.takeEnded(NOW + 2, 1)
+      expect(grants.map(({ grant }) => grant.id)).toEqual([over.grant.id])
+    })
   })
 
   describe('interactions', () => {

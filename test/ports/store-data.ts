@@ -62,8 +62,10 @@ export function storeForEach(open: () => Promise<OpenedStore>): StoreData {
     },
     async collectAll(now, limit = 100) {
       let deleted: number
-      do deleted = await store.deleteExpired(now, limit)
-      while (deleted > 0)
+      do {
+        await store.takeEnded(now, limit)
+        deleted = await store.deleteExpired(now, limit)
+      } while (deleted > 0)
     },
   }
   return data

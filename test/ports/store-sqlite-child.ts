@@ -51,6 +51,7 @@ async function write(store: Store, prefix: string): Promise<void> {
 /** Collects what has ended in the smallest steps, and says how many rows each deleted. */
 async function collect(store: Store): Promise<void> {
   for (let deleted = 1; deleted > 0; ) {
+    await store.takeEnded(END - 1, 1)
     deleted = await store.deleteExpired(END - 1, 1)
     say(`deleted ${deleted}`)
   }
