@@ -93,13 +93,13 @@ export async function startGateway(
   const untraced = createForwarder({ maxBodyBytes: config.limits.bodyBytes })
   const forwarder = tracing ? tracedForwarder(untraced, tracing) : untraced
   const now = Date.now
-  const base = { issuer: config.publicUrl, store, vault, audit, metrics, now }
+  const warn = (facts: object, message: string) => logger.warn(facts, message)
+  const base = { issuer: config.publicUrl, store, vault, audit, metrics, now, warn }
   const ownClients = clientsOf(config, providers)
   const mirroredClients = createMirroredClients({
     ...base,
     places: mirroredPlaces(ownClients),
     declared: config.clients.static.map(({ clientId }) => clientId),
-    warn: (facts, message) => logger.warn(facts, message),
   })
   const upstreamClients = createUpstreamClients(ownClients, mirroredClients)
   const { routeOf, providerOf } = grantContext(config, providers)
@@ -192,6 +192,7 @@ export async function startGateway(
     await Promise.race([forwarding.credentials.idle(), sleep(REFRESH_MS, undefined, { ref: false })])
     // C15: only we have them, and whoever ends us nevertheless leaves the note that they are on their way.
     await forwarding.credentials.flushed()
+    await grantEnds.drain()
     // Calls are noted a turn after their answers have gone.
     await setImmediate()
     await Promise.all([operations.close(), forwarder.close(), trail.close(), tracing?.close()])

@@ -134,18 +134,18 @@ export function createRefreshFlights(tools: TurnTools, routeOf: (path: string) =
       // Whoever held the lease after us has newer tokens, which callers get instead (C09).
       if ((await gateway.store.findGrant(grant.id))?.status === 'active')
         return conclude(task, await takeTurn(tools, task, true))
-      giveBack(provider, tokens)
+      giveBack(grant, provider, tokens)
       return { outcome: 'ended' }
     }
     if (!identify || (await isKept(grant, provider, identify))) return { outcome: 'fresh', tokens }
     // What was stored has been given back with the grant.
-    if (won !== 'won') giveBack(provider, tokens)
+    if (won !== 'won') giveBack(grant, provider, tokens)
     return { outcome: 'ended' }
   }
 
-  /** The grant has ended, and nobody else ever would; where that ends nothing but these (V-03, C23). */
-  function giveBack(provider: Provider, tokens: HeldTokens): void {
-    if (provider.revocationEnds === 'tokens') void provider.revoke?.(tokens)
+  /** The grant has ended, and nobody else ever would (V-03). */
+  function giveBack({ clientId }: Grant, provider: Provider, tokens: HeldTokens): void {
+    void gateway.grantEnds.giveBack(clientId, { provider: provider.name, tokens })
   }
 
   /** What cannot be learned, or not be decided, about a user must not cost the tokens. */
