@@ -25,10 +25,10 @@ try {
   process.exit(2)
 }
 
-/** Keeps the store open until the process is killed. */
-async function hold(): Promise<void> {
+/** Keeps the store open until the process is killed: one that nobody knows any more is collected, and its lock with it. */
+async function hold(store: Store): Promise<void> {
   say('open')
-  setInterval(() => {}, 60_000)
+  setInterval(() => store, 60_000)
 }
 
 /** Writes until the process is killed and says what was acknowledged. */
