@@ -14,6 +14,7 @@ import { closeAfterAnswer } from './http/close-after-answer.ts'
 import { answerConnectionError } from './http/connection-errors.ts'
 import { replyNotFound, replyOAuthError, replyRouteRefusal } from './http/error-reply.ts'
 import { withLateChildren } from './http/late-logger.ts'
+import { closeWithConnection } from './http/queued-answers.ts'
 import { acceptRateLimits } from './http/rate-limit.ts'
 import { acceptedHosts, guardRequest } from './http/request-guard.ts'
 import { WITHOUT_SCHEMAS } from './http/without-schemas.ts'
@@ -81,6 +82,7 @@ export async function createPublicListener(
   noteArrivals(app, Date.now)
   // Hooks of every request are plain callbacks: a promise for each would cost more than what they do.
   app.addHook('onRequest', (request, reply, done) => {
+    if (!reply.raw.socket) closeWithConnection(reply.raw)
     reply.header('x-request-id', request.id)
     if (isHttps) reply.header('strict-transport-security', 'max-age=31536000')
     const refused = guardRequest(request.raw, hosts)
