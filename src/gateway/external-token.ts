@@ -1,11 +1,4 @@
-import {
-  createRemoteJWKSet,
-  decodeProtectedHeader,
-  errors,
-  type JWTPayload,
-  type JWTVerifyGetKey,
-  jwtVerify,
-} from 'jose'
+import { decodeProtectedHeader, errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } from 'jose'
 import { LRUCache } from 'lru-cache'
 import { externalGrantId } from '../domain/grant.ts'
 import type { Identity } from '../domain/identity.ts'
@@ -15,6 +8,7 @@ import { hashToken } from '../domain/token.ts'
 import { readIssuerKeys } from '../providers/issuer-keys.ts'
 import { readIdentity } from '../providers/oidc-identity.ts'
 import type { OpenAccess } from './access-cache.ts'
+import { createIssuerKeys, type IssuerKeys, type KeySet } from './issuer-keys.ts'
 
 /** What became of a JWT: access like that of our own tokens, or why there is none. */
 export type ExternalAccess =
@@ -37,23 +31,21 @@ const MAX_TOKEN_LENGTH = 16_384
 const MAX_REMEMBERED = 10_000
 /** How long a verified token is believed without asking again whether its key is still published. */
 const REMEMBER_MS = 5 * 60_000
-const KEY_OPTIONS = { timeoutDuration: 5000, cooldownDuration: 30_000, cacheMaxAge: 10 * 60_000 }
 
 /** A verifier with the keys of issuers and what it verified lately; both bounded. */
 export function createExternalTokens(now: () => number): ExternalTokens {
   const verified = new LRUCache<string, { readonly access: OpenAccess; readonly until: number }>({
     max: MAX_REMEMBERED,
   })
-  const keySets = new Map<string, Promise<JWTVerifyGetKey>>()
+  const keysOfIssuers = new Map<string, IssuerKeys>()
 
-  function keysOf(issuer: string): Promise<JWTVerifyGetKey> {
-    const present = keySets.get(issuer)
+  /** Only for issuers that the configuration names. */
+  function keysOf(issuer: string): IssuerKeys {
+    const present = keysOfIssuers.get(issuer)
     if (present) return present
-    const loading = readIssuerKeys(issuer).then((uri) => createRemoteJWKSet(uri, KEY_OPTIONS))
-    keySets.set(issuer, loading)
-    // An issuer that was away is asked again with the next token.
-    loading.catch(() => keySets.delete(issuer))
-    return loading
+    const keys = createIssuerKeys(() => readIssuerKeys(issuer), now)
+    keysOfIssuers.set(issuer, keys)
+    return keys
   }
 
   async function check(
@@ -64,9 +56,9 @@ export function createExternalTokens(now: () => number): ExternalTokens {
   ): Promise<ExternalAccess> {
     const issuer = claimedIssuer(token)
     if (issuer === undefined || !authorization.issuers.includes(issuer)) return invalid('issuer')
-    const type = claimedType(token)
+    const { type, kid } = claimedHeader(token)
     if (type === undefined || !authorization.tokenTypes.includes(type)) return invalid('typ')
-    const { payload } = await jwtVerify(token, await keysOf(issuer), {
+    const payload = await verifyWith(await keysOf(issuer).setFor(kid), token, {
       issuer,
       audience: authorization.audience,
       algorithms: ALGORITHMS,
@@ -128,14 +120,36 @@ function claimedIssuer(token: string): string | undefined {
   }
 }
 
-/** The `typ` of a token without `application/` (RFC 7515 §4.1.9); undefined when there is no header that says one. */
-function claimedType(token: string): string | undefined {
+/** The `kid` and the `typ`, without `application/` (RFC 7515 §4.1.9), where there is a header that says them. */
+function claimedHeader(token: string): { readonly type?: string; readonly kid?: string } {
   try {
-    const type: unknown = decodeProtectedHeader(token).typ
-    return typeof type === 'string' ? type.toLowerCase().replace(/^application\//, '') : undefined
+    const { typ, kid }: Record<string, unknown> = decodeProtectedHeader(token)
+    return {
+      ...(typeof typ === 'string' ? { type: typ.toLowerCase().replace(/^application\//, '') } : {}),
+      ...(typeof kid === 'string' ? { kid } : {}),
+    }
   } catch {
-    return undefined
+    return {}
   }
+}
+
+/** The claims of a token that one of `keys` verifies. Rejects as jwtVerify does. */
+async function verifyWith(keys: KeySet, token: string, options: JWTVerifyOptions): Promise<JWTPayload> {
+  try {
+    return (await jwtVerify(token, keys, options)).payload
+  } catch (error) {
+    if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error
+    // Where the header can mean several keys, any of them may be the one (RFC 7515 §6).
+    for await (const key of error) {
+      const verified = await jwtVerify(token, key, options).catch(orOtherKey)
+      if (verified) return verified.payload
+    }
+    throw new errors.JWSSignatureVerificationFailed()
+  }
+}
+
+function orOtherKey(error: unknown): undefined {
+  if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error
 }
 
 /** The same shape as for our own tokens; the grant's id stays the same for this user, client and route. */

@@ -43,7 +43,13 @@ const STRANGERS = [1, 3]
 /** Where each library may be imported: a part of src/, or one file. */
 const HOMES: Readonly<Record<string, readonly string[]>> = {
   'openid-client': ['providers'],
-  jose: ['vault.ts', 'gateway/external-token.ts', 'gateway/signing-keys.ts', 'oauth/client-assertion.ts'],
+  jose: [
+    'vault.ts',
+    'gateway/external-token.ts',
+    'gateway/issuer-keys.ts',
+    'gateway/signing-keys.ts',
+    'oauth/client-assertion.ts',
+  ],
   'drizzle-orm': ['storage'],
   'better-sqlite3': ['storage'],
   undici: ['http/egress.ts'],

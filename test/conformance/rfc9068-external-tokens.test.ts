@@ -7,6 +7,7 @@ import { newEncryptionKey } from '../../src/domain/encryption-key.ts'
 import { startTestGateway, type TestGateway } from '../fixtures/gateway.ts'
 import { ask } from '../fixtures/http-exchange.ts'
 import { callMcp } from '../fixtures/mcp-call.ts'
+import { installMovableClock } from '../fixtures/movable-clock.ts'
 import { callRoute, obtainTokens, register } from '../fixtures/oauth-requests.ts'
 import { ALICE, passwordProviders } from '../fixtures/password-provider.ts'
 import { type PlainServer, startPlainServer } from '../fixtures/plain-server.ts'
@@ -188,6 +189,7 @@ describe('sessions of a server behind such a route (P-41)', () => {
 
 describe('an issuer that cannot be reached at all (C27)', () => {
   it('means 503, never 401: a new sign-in would not help (T-22)', async () => {
+    const clock = installMovableClock()
     const issuer = await startTokenIssuer()
     const server = await startPlainServer((_request, response) => void response.end('{}'))
     const gateway = await startTestGateway({
@@ -200,7 +202,9 @@ describe('an issuer that cannot be reached at all (C27)', () => {
     expect(away.status).toBe(503)
     expect(away.headers['retry-after']).toBeDefined()
     issuer.setAvailable(true)
+    clock.advance(5000)
     expect((await callRoute(`${gateway.issuer}/own`, token)).status).toBe(200)
     await Promise.all([gateway.close(), issuer.close(), server.close()])
+    clock.restore()
   })
 })
