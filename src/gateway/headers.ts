@@ -20,6 +20,8 @@ export function upstreamHeaders(
     if (value === undefined || !requestVerdicts.passes(name) || nominated?.has(name)) continue
     headers[name] = value
   }
+  // The same for ours: under a name that folds to the same one, a client would speak for us (B199).
+  for (const name in injected) if (!PLAIN_NAME.test(name)) delete headers[name.replaceAll(/[^a-z0-9]/g, '-')]
   headers['accept-encoding'] = 'identity'
   // Those who forwarded it before us stay named, so that they notice a request that comes back (RFC 9110 §7.6.3).
   headers.via = received.via === undefined ? `1.1 ${viaPseudonym}` : `${received.via}, 1.1 ${viaPseudonym}`
@@ -117,6 +119,9 @@ const REFUSED_FROM_SERVERS = [
   ...['x-accel-*', 'x-sendfile*', 'x-lighttpd-*', 'x-litespeed-*', 'x-reproxy-*', 'x-forwarded*', 'forwarded'],
 ]
 
+/** Whatever folds names leaves such a one alone. */
+const PLAIN_NAME = /^[a-z0-9-]+$/
+
 const requestVerdicts = verdicts(REFUSED_FROM_CLIENTS)
 const responseVerdicts = verdicts(REFUSED_FROM_SERVERS)
 
@@ -129,7 +134,7 @@ function verdicts(patterns: readonly string[]): { passes(name: string): boolean 
   const remembered = new Map<string, boolean>()
   const judge = (name: string) =>
     // Servers fold `_` and other characters to `-`: a name that could be read as another one does not pass (B199).
-    /^[a-z0-9-]+$/.test(name) && !exact.has(name) && !prefixes.some((prefix) => name.startsWith(prefix))
+    PLAIN_NAME.test(name) && !exact.has(name) && !prefixes.some((prefix) => name.startsWith(prefix))
   return {
     passes(name) {
       let verdict = remembered.get(name)

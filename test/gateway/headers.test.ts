@@ -61,6 +61,15 @@ describe('headers towards the MCP server', () => {
     },
   )
 
+  it.each(['x_tenant', 'x.tenant'])(
+    'drops x-tenant where %s is injected, which a server could fold into it (B199)',
+    (name) => {
+      const headers = upstreamHeaders({ 'x-tenant': 'forged', 'x-tenants': 'kept' }, { [name]: 'ours' })
+      expect(headers).toMatchObject({ [name]: 'ours', 'x-tenants': 'kept' })
+      expect(headers).not.toHaveProperty('x-tenant')
+    },
+  )
+
   it('drops what Connection nominates and keeps the rest (RFC 9110 §7.6.1)', () => {
     const headers = upstreamHeaders({ connection: 'close, X-Hop', 'x-hop': '1', 'x-kept': '2' }, {})
     expect(headers).not.toHaveProperty('x-hop')
