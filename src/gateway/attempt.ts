@@ -6,7 +6,7 @@ import type { RequestControl, RequestHandler } from './http1/request.ts'
 import { endAt, type OpenExchange, type OpenExchanges } from './open-exchanges.ts'
 import { announcesMoreThan, streamedBody } from './request-body.ts'
 import { type ResponseWriter, responseWriter } from './response-writer.ts'
-import type { Upstream } from './upstreams.ts'
+import { redirectTarget, type Upstream } from './upstreams.ts'
 import { withholdingWriter } from './withholding-writer.ts'
 
 export interface AttemptLimits {
@@ -177,7 +177,7 @@ function start(
     onHead(current, status, headers) {
       if (status === 401) return abandon({ kind: 'credential_refused' })
       if (status >= 300 && status < 400 && status !== 304) {
-        return abandon({ kind: 'redirected', status, location: headers.location?.toString() })
+        return abandon({ kind: 'redirected', status, location: redirectTarget(upstream, headers.location) })
       }
       const admitted = exchange.admit?.(exchange, status, headers)
       if (admitted) hold(current, admitted, () => begin(status, headers))

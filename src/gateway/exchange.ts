@@ -57,7 +57,7 @@ export type ForwardOutcome =
   | { readonly kind: 'unreachable'; readonly reason: string; readonly sent: boolean }
   /** Connected, but no answer in time. */
   | { readonly kind: 'timed_out' }
-  /** A redirect that is not followed (P-07). */
+  /** A redirect that is not followed (P-07), and where to, without query and credentials. */
   | { readonly kind: 'redirected'; readonly status: number; readonly location: string | undefined }
   /** The streamed request body exceeded the limit; the rest is not read. */
   | { readonly kind: 'body_too_large' }

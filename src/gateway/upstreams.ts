@@ -55,6 +55,13 @@ export function slashRedirect(upstream: Upstream, status: number, location: stri
   return withoutSlash(target.pathname) === withoutSlash(upstream.path) ? target.pathname : undefined
 }
 
+/** Where a `location` of `upstream` leads, without what may be secret in it: it goes to the log (P-24). */
+export function redirectTarget(upstream: Upstream, location: string | string[] | undefined): string | undefined {
+  const target = URL.parse(String(location), new URL(upstream.path, upstream.url).href)
+  if (location === undefined || !target) return undefined
+  return `${target.protocol}//${target.host}${target.pathname}`
+}
+
 function withoutSlash(path: string): string {
   return path.endsWith('/') ? path.slice(0, -1) : path
 }

@@ -39,7 +39,9 @@ beforeAll(async () => {
   server = await startPlainServer((request, response) => {
     const credential = request.headers.authorization?.replace('Bearer ', '') ?? ''
     if (credential !== personalAccessToken) note("provider's access token", credential)
-    response.end('{}')
+    const location = `https://user:${credential}@login.example/?token=${credential}#${credential}`
+    if (request.url === '/mcp/moved') response.writeHead(302, { location }).end()
+    else response.end('{}')
   })
   const passwordHash = note('password hash', await hashPassword(PASSWORD))
   const shared = { sign_in: 'home', credential: { kind: 'static', value: personalAccessToken } }
@@ -52,6 +54,7 @@ beforeAll(async () => {
       routes: {
         '/corp': { upstream: server.url, sign_in: 'corp', credential: { kind: 'provider-token' } },
         '/pat': { upstream: server.url, ...shared },
+        '/moved': { upstream: `${server.url}/moved`, ...shared },
         '/down': { upstream: `http://127.0.0.1:${await freePort()}/mcp`, ...shared },
       },
       clients: {
@@ -177,6 +180,8 @@ async function succeed(): Promise<void> {
   expect(await call('/pat', shared.access_token ?? '')).toBe(200)
   const down = await signInWithPassword('/down')
   expect(await call('/down', down.access_token ?? '')).toBe(502)
+  const moved = await signInWithPassword('/moved')
+  expect(await call('/moved', moved.access_token ?? '')).toBe(502)
   expect(await call('/pat', down.access_token ?? '')).toBe(401)
   // Redeemed twice: the grant is revoked, and that is logged too.
   expect(await ask({ ...redemption, code_verifier: begun.verifier })).toMatchObject({ error: 'invalid_grant' })
