@@ -1,3 +1,5 @@
+import { mkdirSync, openSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { type DestinationStream, destination, type Logger, pino } from 'pino'
 import type { Audit, AuditEvent } from './audit.ts'
 
@@ -30,12 +32,11 @@ export async function openAuditTrail(to: AuditDestination, logger: Logger): Prom
       lost: () => 0,
       close: async () => {},
     }
-  const file = { dest: to.file, append: true, mkdir: true, mode: 0o600 }
-  const stream = destination({ ...file, minLength: TOGETHER_BYTES, sync: false, maxLength: WAITING_BYTES })
+  const dest = openPrivately(to.file)
+  const stream = destination({ dest, minLength: TOGETHER_BYTES, sync: false, maxLength: WAITING_BYTES })
   let lost = 0
   let leaving: NodeJS.Timeout | undefined
   let isClosed = false
-  await new Promise<void>((resolve, reject) => stream.once('ready', resolve).once('error', reject))
   const failed = (error: unknown) => logger.error({ err: error }, 'an audit event could not be written')
   stream.on('error', failed)
   stream.on('drop', () => {
@@ -65,6 +66,12 @@ export async function openAuditTrail(to: AuditDestination, logger: Logger): Prom
       return new Promise((resolve) => stream.once('close', resolve).once('error', resolve).end())
     },
   }
+}
+
+/** Not left to the stream: one that could not open its file fails once more when the process ends, with a stack trace. */
+function openPrivately(file: string): number {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+  return openSync(file, 'a', 0o600)
 }
 
 /** Events whose outcome is a refusal; all others are successes. */

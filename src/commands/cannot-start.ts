@@ -10,6 +10,8 @@ const REASONS: Readonly<Record<string, string>> = {
   EPERM: 'permission denied',
   ENOENT: 'no such file or directory',
   ENOTDIR: 'not a directory',
+  EEXIST: 'not a directory',
+  EISDIR: 'a directory, not a file',
   EROFS: 'the file system is read-only',
   ENOSPC: 'the disk is full',
 }
@@ -35,5 +37,6 @@ function explain(error: unknown): string | undefined {
   const reason = REASONS[error.code]
   if (reason === undefined) return undefined
   if ('port' in error && 'address' in error) return `listening on ${error.address}:${error.port}: ${reason}`
-  return 'path' in error ? `${error.path}: ${reason}` : reason
+  if ('hostname' in error) return `listening on ${error.hostname}: ${reason}`
+  return 'path' in error ? `${error.path}: ${reason}; make it writable for this user, or name another file` : reason
 }

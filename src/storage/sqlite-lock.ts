@@ -19,13 +19,14 @@ export function lockFile(file: string): LockedFile {
   const path = createPrivately(file)
   const lockPath = `${path}.lock`
   createFile(lockPath)
-  const lock = new Database(lockPath, { timeout: 0 })
+  let lock: Database.Database | undefined
   try {
+    lock = new Database(lockPath, { timeout: 0 })
     // Nothing is ever written here: SQLite only brings locks that work alike on every system, network shares aside.
     lock.pragma('journal_mode = MEMORY')
     lock.exec('BEGIN EXCLUSIVE')
   } catch (cause) {
-    lock.close()
+    lock?.close()
     throw refuseLock(path, lockPath, cause)
   }
   return { path, release: () => lock.close() }
@@ -67,7 +68,7 @@ function refuseLock(path: string, lockPath: string, cause: unknown): StoreRefuse
   const code = cause instanceof Database.SqliteError ? cause.code : ''
   if (code.startsWith('SQLITE_BUSY'))
     return new StoreRefused(
-      `Another process has ${path} open. Stop it first: an SQLite database serves one gateway at a time. For several replicas use PostgreSQL.`,
+      `Another process has ${path} open. Stop it first: an SQLite database serves one gateway at a time.`,
       { cause },
     )
   return new StoreRefused(

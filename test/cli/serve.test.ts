@@ -96,4 +96,18 @@ describe('gatehouse serve', () => {
       `gatehouse: cannot start: listening on 127.0.0.1:${port}: the address is already in use; another gateway may be running\n`,
     )
   })
+
+  // No resolver is asked about a name with so long a label.
+  const nowhere = 'x'.repeat(64)
+  it.each([
+    ['an audit file behind a file', '', 'file:gateway.yaml/a', /gateway\.yaml: not a directory; make it writable/],
+    ['an audit file that is a directory', '', 'file:.', /\.: a directory, not a file; make it writable/],
+    ['a host that does not exist', nowhere, 'stdout', /listening on x{64}: this host name has no address/],
+  ])('exits with 2 and one line for %s', async (_what, host, destination, problem) => {
+    const text = FREE_PORTS.replace('listen: 127.0.0.1:0', `listen: ${host || '127.0.0.1'}:0`)
+    const cwd = directoryWith(`${text}audit: { destination: "${destination}" }\n`)
+    const { code, stderr } = await run(['serve'], { cwd })
+    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringMatching(problem) })
+    expect(stderr).toMatch(/^gatehouse: cannot start: [^\n]+\n$/)
+  })
 })

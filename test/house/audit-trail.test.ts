@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
@@ -25,14 +25,19 @@ function logger(write?: () => void) {
   return { log, lines }
 }
 
-it('writes a note into its file', async () => {
-  const file = join(directory, 'audit.jsonl')
+it('writes notes behind each other into its file, which is for its owner alone, directory included', async () => {
+  const file = join(directory, 'new', 'audit.jsonl')
   const { log, lines } = logger()
-  const trail = await openAuditTrail({ kind: 'file', file }, log)
-  trail.audit(EVENT)
-  await trail.close()
-  expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject({ ...EVENT, outcome: 'refused' })
+  for (let count = 0; count < 2; count += 1) {
+    const trail = await openAuditTrail({ kind: 'file', file }, log)
+    trail.audit(EVENT)
+    await trail.close()
+  }
+  const notes = readFileSync(file, 'utf8').trim().split('\n')
+  expect(notes.map((note) => JSON.parse(note))).toMatchObject(Array(2).fill({ ...EVENT, outcome: 'refused' }))
   expect(lines).toEqual([])
+  expect(statSync(file).mode & 0o777).toBe(0o600)
+  expect(statSync(join(directory, 'new')).mode & 0o777).toBe(0o700)
 })
 
 it('says in the log that a note came too late for its file, and fails nobody', async () => {

@@ -1,9 +1,11 @@
 import {
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   renameSync,
+  rmdirSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -121,6 +123,9 @@ describe('an SQLite file that cannot be trusted is refused with what to do about
     writeFileSync(`${file}.lock`, 'a note somebody left here'.repeat(100))
     await expect(openSqliteStore({ file })).rejects.toThrow(/^Cannot lock .*remove it/)
     rmSync(`${file}.lock`)
+    mkdirSync(`${file}.lock`)
+    await expect(openSqliteStore({ file })).rejects.toThrow(/^Cannot lock .*writable/)
+    rmdirSync(`${file}.lock`)
     await (await openSqliteStore({ file })).close()
   })
 })
