@@ -15,7 +15,7 @@ const USAGE = `Usage: gatehouse <command> [--config FILE]
   hash-password   read a password, print its hash for a password provider
 
   --config FILE   for serve, check-config and migrate; default: gateway.yaml
-  --help          print this
+  -h, --help      print this
   --version       print the version
 
 Exit codes: 0 fine, 1 configuration or usage, 2 cannot start (port, database).
@@ -43,7 +43,7 @@ process.exitCode = await main(process.argv.slice(2))
 async function main(args: readonly string[]): Promise<number> {
   const { values, positionals, tokens } = parseArgs({
     args: [...args],
-    options: { config: { type: 'string' }, help: { type: 'boolean' }, version: { type: 'boolean' } },
+    options: { config: { type: 'string' }, help: { type: 'boolean', short: 'h' }, version: { type: 'boolean' } },
     allowPositionals: true,
     strict: false,
     tokens: true,

@@ -76,16 +76,30 @@ function readSecretFile(path: string, { readFile }: ExpansionSources): Result<st
       ? fault(`needs the file ${path}, which is empty`, `write the value into ${path}`)
       : ok(value)
   } catch (error) {
-    return fault(`needs the file ${path}, which ${describeReadError(error)}`, `put the value there as plain text`)
+    const fix = fixReadError(error, 'put the value there as plain text')
+    return fault(`needs the file ${path}, which ${describeReadError(error)}`, fix)
   }
 }
 
 /** Why a file could not be read, in words that can follow "which". */
 export function describeReadError(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  const code = codeOf(error)
   if (code === 'ENOENT' || code === 'ENOTDIR') return 'does not exist'
-  if (code === 'EACCES' || code === 'EPERM') return 'may not be read by this user'
+  if (isDenied(code)) return 'may not be read by this user'
   if (code === 'EISDIR') return 'is a directory'
   if (code === 'EFBIG') return 'is far too large'
   return code === 'ERR_ENCODING_INVALID_ENCODED_DATA' ? 'is not UTF-8 text' : 'cannot be read'
+}
+
+/** What to do about it; `otherwise` where the right to read it is not what lacks. */
+export function fixReadError(error: unknown, otherwise: string): string {
+  return isDenied(codeOf(error)) ? 'make it readable for the user that runs the gateway' : otherwise
+}
+
+function isDenied(code: unknown): boolean {
+  return code === 'EACCES' || code === 'EPERM'
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined
 }

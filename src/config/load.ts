@@ -3,7 +3,7 @@ import { applyPresets } from './apply-presets.ts'
 import { assemble } from './assemble.ts'
 import { checkTogether } from './cross-checks.ts'
 import { readDocument, UNREADABLE } from './document.ts'
-import { describeReadError } from './expand.ts'
+import { describeReadError, fixReadError } from './expand.ts'
 import type { ConfigPath, PlacedFault } from './fault.ts'
 import type { ConfigProblem, GatewayConfig } from './gateway-config.ts'
 import { findPlanned } from './planned.ts'
@@ -64,7 +64,7 @@ export function readConfigFile(file: string, env: NodeJS.ProcessEnv): LoadedConf
   try {
     return loadConfig({ text: readTextFile(file), file, env, readFile: readTextFile })
   } catch (error) {
-    const fix = 'name another file with --config, or copy gateway.yaml.example to gateway.yaml'
+    const fix = fixReadError(error, 'name another file with --config, or copy gateway.yaml.example to gateway.yaml')
     return { ok: false, problems: [{ line: 1, path: '', problem: `the file ${describeReadError(error)}`, fix }] }
   }
 }

@@ -22,6 +22,7 @@ describe('gatehouse (DESIGN 1.1)', () => {
   it('prints its usage and its version on stdout, and exits with 0', async () => {
     const help = await run(['--help'])
     expect(help).toMatchObject({ code: 0, stderr: '' })
+    expect(await run(['-h'])).toEqual(help)
     for (const command of ['serve', 'demo', 'check-config', 'migrate', 'new-key', 'hash-password'])
       expect(help.stdout).toContain(`  ${command} `)
     const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
-import { readConfigFile } from '../../src/config/load.ts'
+import { loadConfig, readConfigFile } from '../../src/config/load.ts'
 import { BASE, configOf, edit, problemOf } from './base.ts'
 
 const directories: string[] = []
@@ -64,6 +64,19 @@ describe('expansions (DESIGN 1.2)', () => {
       line: 29,
       path: 'routes./github.credential.value',
       problem: expect.stringMatching(problem),
+    })
+  })
+
+  it.each([
+    ['EACCES', 'which may not be read by this user', 'make it readable for the user that runs the gateway'],
+    ['ENOENT', 'which does not exist', 'put the value there as plain text'],
+  ])('says what to do about a file that ends in %s', (code, problem, fix) => {
+    const readFile = () => {
+      throw Object.assign(new Error(code), { code })
+    }
+    const text = edit(['value: shared-pat', `value: \${file:/run/pat}`])
+    expect(loadConfig({ text, file: 'gateway.yaml', env: {}, readFile })).toMatchObject({
+      problems: [{ line: 29, problem: expect.stringContaining(problem), fix }],
     })
   })
 
