@@ -100,9 +100,11 @@ export function createMirroredClients(tools: MirroredTools): MirroredClients {
     if ('outcome' in fresh) return fresh
     const former = (found?.registrations ?? []).filter((one) => one !== lost)
     const { kept, dropped } = renewed(former, fresh, now())
+    // Whoever has begun to sign in since may still do so, and not every use is noted.
+    const idleSince = now() - INTERACTION_TTL_MS - USE_NOTED_MS
     const put = await stored.put({ provider: name, clientId: facts.clientId, usedAt: now() }, found, kept, {
       capacity: place.maxClients,
-      idleSince: now() - INTERACTION_TTL_MS,
+      idleSince,
     })
     if (put.outcome !== 'won') {
       await takeBack(place.provider, [fresh])

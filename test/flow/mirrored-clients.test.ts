@@ -369,7 +369,7 @@ describe('max_clients', () => {
     const third = await register(rig.issuer)
     // Somebody may still be signing in with the first.
     expect((await authorize(third)).get('error')).toBe('temporarily_unavailable')
-    clock.advance(11 * 60_000)
+    clock.advance(16 * 60_000)
     expect((await call(await obtainTokens(rig.issuer, third))).status).toBe(200)
     expect(
       rows()
@@ -377,7 +377,7 @@ describe('max_clients', () => {
         .sort(),
     ).toEqual([third.clientId, 'inspector'].sort())
     await vi.waitFor(async () => expect(await rig.provider.knows(String(registrations()[0]?.clientId))).toBe(false))
-    clock.advance(11 * 60_000)
+    clock.advance(16 * 60_000)
     expect((await authorize(unused)).get('error')).toBe('temporarily_unavailable')
   })
 })

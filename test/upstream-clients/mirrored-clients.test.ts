@@ -304,6 +304,21 @@ describe('what is collected', () => {
   })
 })
 
+describe('where no more clients may be registered', () => {
+  it('whoever has begun a sign-in keeps theirs to its end, also when that was not noted as use', async () => {
+    const clients = process()
+    const ask = (clientId: string) => clients.current({ provider, maxClients: 1 }, { clientId })
+    expect(await ask('first')).toMatchObject({ outcome: 'ready' })
+    now += 5 * MINUTE - 1
+    expect(await ask('first')).toMatchObject({ outcome: 'ready' })
+    now += 10 * MINUTE - 1
+    expect(await ask('second')).toEqual({ outcome: 'unavailable', reason: 'too_many_clients' })
+    expect((await clients.find('corp', 'first', 'c1'))?.clientId).toBe('c1')
+    now += 2
+    expect(await ask('second')).toMatchObject({ outcome: 'ready' })
+  })
+})
+
 describe('what is stored of a client', () => {
   it('opens under its provider and MCP client alone, and names nothing in the clear (B281)', async () => {
     await current(process())
