@@ -15,6 +15,7 @@ import { isFramedOrPrefetched, isSameOriginPost } from '../http/browser-proof.ts
 import { circumstances } from '../http/circumstances.ts'
 import { replyPage } from '../http/error-reply.ts'
 import { rawQuery } from '../http/query.ts'
+import type { ProbeOutcome } from '../providers/pat.ts'
 import { sealPat } from '../vault.ts'
 import { answerWithError, showProblem } from './answer.ts'
 import type { AuthorizationServer } from './authorization-server.ts'
@@ -133,15 +134,17 @@ async function tryToken(
   const next = { ...visit, held: counted }
   if (counted.interaction.attempts > MAX_ATTEMPTS) return leave(server, request, reply, next)
   const token = new Secret(text)
-  const probed = rule.probe ? await server.probePat(rule.probe, token) : ({ outcome: 'accepted' } as const)
+  const probed: ProbeOutcome = rule.probe ? await server.probePat(rule.probe, token) : { outcome: 'accepted' }
   if (probed.outcome === 'refused')
     return showConnect(server, reply, next, probed.status === 401 ? 'unknown_token' : 'forbidden')
   if (probed.outcome === 'unavailable') {
     request.log.warn({ route: route.path, reason: probed.reason }, 'a token could not be tried')
     return showConnect(server, reply, next, 'probe_unavailable')
   }
-  const { outcome: __, ...told } = probed
-  const pat: PersonalAccessToken = { token, savedAt: server.now(), ...told }
+  const { outcome: __, expiresAt = 0, ...told } = probed
+  const savedAt = server.now()
+  // An end that has passed is misread, or a mistake of who tells it: the token has just worked.
+  const pat: PersonalAccessToken = { token, savedAt, ...told, ...(expiresAt > savedAt ? { expiresAt } : {}) }
   // Where nobody tells whose it is, there is nothing to look at first.
   if (!showsFirst || pat.account === undefined) return keep(server, request, reply, next, pat)
   const shown = await advanceInteraction(server, counted, { ...counted.interaction, tried: serializePat(pat) })

@@ -51,7 +51,8 @@ function accepted(probe: PatProbe, headers: Headers, body: Readonly<Record<strin
   }
   const account = read(probe.account)
   // An answer without the account that it should name is no proof that the token belongs to anybody.
-  if (probe.account !== undefined && account === undefined) return { outcome: 'unavailable', reason: 'no_account' }
+  if (probe.account !== undefined && (account ?? '').trim() === '')
+    return { outcome: 'unavailable', reason: 'no_account' }
   const scopes = read(probe.scopes)
   const expiresAt = readTime(read(probe.expires) ?? '')
   return {

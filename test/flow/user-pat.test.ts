@@ -21,6 +21,7 @@ const PATS = new Map([
   ['ghp_alice_0123456789abcdef', 'alice-gh'],
   ['ghp_alice_second_abcdef012345', 'alice-gh-2'],
   ['ghp_bob_0123456789abcdef', 'bob-gh'],
+  ['ghp_bob_ended_0123456789ab', 'bob-gh'],
 ])
 /** Known to the API, refused by the MCP server. */
 const revoked = new Set<string>()
@@ -42,7 +43,7 @@ describe('a route where every user brings their own token (U-15, S-11, B194)', (
       response.writeHead(200, {
         'content-type': 'application/json',
         'x-oauth-scopes': 'repo, read:org',
-        'x-token-expiration': '2031-02-03 04:05:06 UTC',
+        'x-token-expiration': pat.includes('ended') ? '2001-02-03 04:05:06 UTC' : '2031-02-03 04:05:06 UTC',
       })
       response.end(JSON.stringify({ login }))
     })
@@ -211,6 +212,19 @@ describe('a route where every user brings their own token (U-15, S-11, B194)', (
     expect(again.body).not.toContain(pat)
     const end = await browser.submit(formWith(again, 'reuse'), { decision: 'reuse' })
     expect(await saw(await finish(client, verifier, end))).toBe('ghp_bob_0123456789abcdef')
+  })
+
+  it('does not believe that a token has ended with which the API has just answered', async () => {
+    const client = await register(gateway.issuer)
+    const { browser, page, verifier } = await reachConnect(client, 'bob')
+    const tried = await browser.submit(formWith(page, 'pat'), {
+      pat: 'ghp_bob_ended_0123456789ab',
+      decision: 'connect',
+    })
+    expect(tried.body).not.toContain('Works until')
+    const end = await browser.submit(formWith(tried, 'keep'), { decision: 'keep' })
+    expect(await saw(await finish(client, verifier, end))).toBe('ghp_bob_ended_0123456789ab')
+    expect(await saw(await connectWith(client, 'bob', 'ghp_bob_0123456789abcdef'))).toBe('ghp_bob_0123456789abcdef')
   })
 
   it('replaces a token for all of the user’s clients and for nobody else', async () => {

@@ -5,8 +5,8 @@ import { probePat } from '../../src/providers/pat.ts'
 
 const TEMPLATE = parseHeaderTemplate('Bearer {credential}')
 
-/** What is read as the end of a token whose issuer answers this. */
-async function endOf(expires: unknown): Promise<string | undefined> {
+/** What comes of a token whose issuer answers this. */
+async function probed(body: object) {
   if (!TEMPLATE.ok) throw new Error('no template')
   const probe = {
     url: 'https://api.example.com/me',
@@ -14,8 +14,12 @@ async function endOf(expires: unknown): Promise<string | undefined> {
     account: 'login',
     expires: 'expires',
   }
-  const answer = async () => Response.json({ login: 'alice', expires })
-  const outcome = await probePat(probe, new Secret('token-0123456789'), answer)
+  return probePat(probe, new Secret('token-0123456789'), async () => Response.json(body))
+}
+
+/** What is read as the end of a token whose issuer answers this. */
+async function endOf(expires: unknown): Promise<string | undefined> {
+  const outcome = await probed({ login: 'alice', expires })
   if (outcome.outcome !== 'accepted') throw new Error(JSON.stringify(outcome))
   return outcome.expiresAt === undefined ? undefined : new Date(outcome.expiresAt).toISOString()
 }
@@ -38,5 +42,24 @@ describe('the end of a token, as its issuer tells it', () => {
     ['a small number', 3600],
   ])('is unknown when it is %s, and the token is believed all the same', async (_what, written) => {
     expect(await endOf(written)).toBeUndefined()
+  })
+})
+
+describe('the account of a token', () => {
+  it.each([
+    ['a name', 'alice', 'alice'],
+    ['a number', 583231, '583231'],
+  ])('may be %s', async (_what, login, account) => {
+    expect(await probed({ login })).toMatchObject({ outcome: 'accepted', account })
+  })
+
+  it.each([
+    ['is missing', {}],
+    ['is nothing', { login: null }],
+    ['is empty', { login: '' }],
+    ['is blank', { login: ' \t ' }],
+    ['is a list', { login: ['alice'] }],
+  ])('that %s proves nothing, so that nothing is kept', async (_what, body) => {
+    expect(await probed(body)).toEqual({ outcome: 'unavailable', reason: 'no_account' })
   })
 })
