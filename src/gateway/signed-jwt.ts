@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
+import type { Identity } from '../domain/identity.ts'
 import type { Route } from '../domain/route.ts'
 import type { OpenAccess } from './access-cache.ts'
 import type { SigningKeys } from './signing-keys.ts'
@@ -7,6 +8,14 @@ import type { SigningKeys } from './signing-keys.ts'
 /** Share of its life during which a statement is sent again instead of signing a new one. */
 const REUSE_UNTIL = 0.5
 const MAX_REMEMBERED = 10_000
+
+interface Remembered {
+  readonly jwt: string
+  /** Whom it is about, as far as was known then: whoever was asked about again since gets another one. */
+  readonly identity: Identity
+  /** ms since 1970. */
+  readonly until: number
+}
 
 /** Statements about the user of a request, for servers that trust this gateway's keys. */
 export type SignedJwt = (
@@ -17,10 +26,10 @@ export type SignedJwt = (
 
 /** Signs one statement for each access token every now and then; signing on each request would cost more than the check. */
 export function createSignedJwt(issuer: string, keys: SigningKeys, now: () => number): SignedJwt {
-  const remembered = new LRUCache<string, { readonly jwt: string; readonly until: number }>({ max: MAX_REMEMBERED })
+  const remembered = new LRUCache<string, Remembered>({ max: MAX_REMEMBERED })
   return async (route, rule, { access, grant, identity }) => {
     const present = remembered.get(access.hash)
-    if (present && present.until > now()) return present.jwt
+    if (present?.identity === identity && present.until > now()) return present.jwt
     const jwt = await keys.sign(
       {
         iss: issuer,
@@ -38,7 +47,7 @@ export function createSignedJwt(issuer: string, keys: SigningKeys, now: () => nu
       },
       rule.lifetimeMs,
     )
-    remembered.set(access.hash, { jwt, until: now() + rule.lifetimeMs * REUSE_UNTIL })
+    remembered.set(access.hash, { jwt, identity, until: now() + rule.lifetimeMs * REUSE_UNTIL })
     return jwt
   }
 }

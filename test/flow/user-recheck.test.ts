@@ -1,4 +1,5 @@
 import Database from 'better-sqlite3'
+import { decodeJwt } from 'jose'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { TestGateway } from '../fixtures/gateway.ts'
 import { startTestGateway } from '../fixtures/gateway.ts'
@@ -51,6 +52,12 @@ beforeEach(async () => {
         credential: { kind: 'provider-token', provider: 'second' },
         ...ALLOW,
         ...USER,
+      },
+      '/signed': {
+        upstream: server.url,
+        sign_in: 'corp',
+        credential: { kind: 'signed-jwt', audience: 'reports', lifetime: '1h' },
+        ...ALLOW,
       },
       '/everybody': { upstream: server.url, sign_in: 'corp' },
     },
@@ -194,6 +201,18 @@ describe.each([
     expect(revocations()).toEqual(['invalid_grant'])
     expect((await callMcp(url(path), (await signIn(path)).access_token)).status).toBe(200)
   })
+})
+
+it('a statement about a user says what was learned of them last, also for the access token of before (U-06)', async () => {
+  const groupsTold = async (tokens: TokenAnswer) => {
+    expect(await statusOf('/signed', tokens)).toBe(200)
+    return decodeJwt(String(seen.at(-1)?.authorization).replace('Bearer ', '')).groups
+  }
+  const first = await signIn('/signed', bob)
+  expect(await groupsTold(first)).toEqual(['engineering', 'staff'])
+  bob.groups = ['engineering']
+  const second = await refreshLater(first)
+  for (const tokens of [second, first]) expect(await groupsTold(tokens)).toEqual(['engineering'])
 })
 
 it('a user whose sign-in cannot be read any more signs in again (X-20)', async () => {
