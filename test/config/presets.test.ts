@@ -96,7 +96,8 @@ describe('a provider with a preset', () => {
     const missing = problemOf(corp(...OAUTH2, 'upstream_clients: { mode: mirrored }'))
     expect(missing.path).toBe('providers.corp.upstream_clients.registration_endpoint')
     const at = 'upstream_clients: { mode: mirrored, registration_endpoint: "https://tracker.example.com/register" }'
-    expect(providerOf(...OAUTH2, at).registration).toEqual({ endpoint: 'https://tracker.example.com/register' })
+    const registration = { endpoint: 'https://tracker.example.com/register', exchanges: false }
+    expect(providerOf(...OAUTH2, at).registration).toEqual(registration)
   })
 
   it('gets issuer, scopes and quirks from it (U-08)', () => {

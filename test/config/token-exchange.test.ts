@@ -23,6 +23,19 @@ describe('credential.kind: token-exchange (RFC 8693 §2.1)', () => {
     })
   })
 
+  it('has clients registered for it at its provider, where they are registered (RFC 7591 §2)', () => {
+    const mirrored: [string, string] = [
+      'scopes: [openid, email]',
+      'scopes: [openid, email]\n    upstream_clients: { mode: mirrored }',
+    ]
+    const registrationOf = (text: string) =>
+      configOf(text).providers.map((one) => 'registration' in one && one.registration)
+    expect(registrationOf(wiki('{ kind: token-exchange, audience: wiki }', mirrored))).toContainEqual({
+      exchanges: true,
+    })
+    expect(registrationOf(edit(mirrored))).toContainEqual({ exchanges: false })
+  })
+
   it('takes lists, types of tokens and another provider', () => {
     const text = wiki(
       `{ kind: token-exchange, provider: second, audience: [wiki, search], resource: ["https://wiki.internal/"], scope: [read, write], requested_token_type: "${JWT}", subject_token_type: "${JWT}" }`,
