@@ -398,16 +398,6 @@ describe('what is particular about one provider', () => {
 
   it('says which providers end everything when one token is given back (C23)', () => {
     const account = names.filter((name) => connect(name, replayOf(name)).revocationEnds === 'account')
-    expect(account).toEqual([
-      'google',
-      'entra',
-      'auth0',
-      'keycloak',
-      'authentik',
-      'workos',
-      'slack',
-      'linear',
-      'notion',
-    ])
+    expect(account).toEqual(['google', 'entra', 'auth0', 'keycloak', 'slack', 'linear', 'notion'])
   })
 })

@@ -318,6 +318,7 @@ export const REPLAYS: Readonly<Record<string, Replay>> = {
     authorization: 'https://example.authkit.app/oauth2/authorize',
     token: 'https://example.authkit.app/oauth2/token',
     jwks: 'https://example.authkit.app/oauth2/jwks',
+    revocation: 'https://example.authkit.app/oauth2/revoke',
     userinfo: { url: 'https://example.authkit.app/oauth2/userinfo', answer: ALICE },
     query: OFFLINE,
     postOnly: true,
