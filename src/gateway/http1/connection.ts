@@ -70,7 +70,7 @@ export function openConnection(
     },
     end(reusable) {
       // An answer that overtook the body of its request: what is left of that would be read as the next request.
-      isFree = reusable && current?.body?.complete !== false
+      isFree = reusable && current?.body?.complete !== false && socket.writableLength === 0
       current?.body?.stop()
       current?.handler.onEnd()
       // Not before: whoever fails to end it hears of that.

@@ -241,6 +241,17 @@ describe('a request', () => {
     expect(connections).toHaveLength(2)
     expect(connections.map(({ received }) => received).join('')).not.toContain('smuggled')
   })
+
+  it('that is overtaken before all of it has left does not leave its rest in front of the next one (B235, P-69)', async () => {
+    onReceived = (socket, received) => {
+      if (received.endsWith('x')) socket.pause()
+      socket.write(OK)
+    }
+    // More than kernels take for somebody who does not read.
+    expect(await ask({ body: Buffer.alloc(32 * 1024 * 1024, 'x') })).toBe('200 ok')
+    expect(await ask()).toBe('200 ok')
+    expect(connections).toHaveLength(2)
+  })
 })
 
 describe('a server', () => {
