@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Route } from '../domain/route.ts'
 import type { RouteRefusal } from '../http/error-reply.ts'
@@ -81,7 +82,11 @@ export function routeEndpoint(gateway: Gateway, forwarding: Forwarding, route: R
       const inspecting = policy ? policy(request, reply, access) : NOT_INSPECTED
       const inspected = inspecting instanceof Promise ? await inspecting : inspecting
       if (inspected.verdict === 'aborted') return
-      if (inspected.verdict === 'refused') return refuse(visit, inspected.reason, inspected.refusal)
+      if (inspected.verdict === 'refused') {
+        // Only then does Node know of a body that came with its head that nothing is still to come (B235).
+        await setImmediate()
+        return refuse(visit, inspected.reason, inspected.refusal)
+      }
       const { filter, body: whole } = inspected
       if (whole && whole.length < bodyBytes) {
         concurrency.resize(access.grant.id, bodyBytes, whole.length)

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { ask } from '../fixtures/http-exchange.ts'
+import { ask, rawAsk, statuses } from '../fixtures/http-exchange.ts'
 import { authorizeUrl, browserFor, refresh, tokensOf } from '../fixtures/oauth-requests.ts'
 import { call, type PolicyGateway, startPolicyGateway } from '../fixtures/policy-gateway.ts'
 
@@ -45,6 +45,17 @@ describe('which tools can be called (S-07)', () => {
       expect(rig.reached).toEqual([])
     },
   )
+
+  it('keeps the connection of a refused call for the next one (RFC 9112 §9.3)', async () => {
+    const { accessToken } = await rig.tokens('/tools')
+    const bytes = (tool: string, lines: string) => {
+      const body = JSON.stringify(call(tool))
+      const head = `POST /tools HTTP/1.1\r\nHost: ${new URL(rig.gateway.issuer).host}\r\nAuthorization: Bearer ${accessToken}\r\n`
+      return `${head}Content-Type: application/json\r\nContent-Length: ${body.length}\r\n${lines}\r\n${body}`
+    }
+    const received = await rawAsk(rig.gateway.issuer, bytes('drop', '') + bytes('get_a', 'Connection: close\r\n'))
+    expect(statuses(received)).toEqual([403, 200])
+  })
 
   it('says nothing about other methods, notifications and responses', async () => {
     for (const body of [
