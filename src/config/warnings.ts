@@ -16,7 +16,7 @@ export function findWarnings({ providers, routes }: ParsedGateway): string[] {
           ]
         : [],
     ),
-    // Without refresh tokens nobody can be asked about (U-11): who is taken off a list stays until the grant ends.
+    // Then nobody can be asked about again (U-11): who is taken off a list stays until the grant ends.
     ...Object.entries(routes).flatMap(([path, { allow, sign_in }]) =>
       allow && sign_in !== undefined && asksOnlyOnce(providers[sign_in])
         ? [
@@ -31,5 +31,9 @@ export function findWarnings({ providers, routes }: ParsedGateway): string[] {
 }
 
 function asksOnlyOnce(provider: ParsedGateway['providers'][string] | undefined): boolean {
-  return provider !== undefined && provider.type !== 'password' && provider.refresh?.issued === 'never'
+  if (provider === undefined || provider.type === 'password' || provider.refresh?.issued !== 'never') return false
+  // The API of a plain OAuth 2.0 provider is asked with the access token; the answer to the code comes once.
+  if (provider.type === 'oidc') return true
+  const paths = Object.values(provider.identity).flat()
+  return paths.some((path) => typeof path === 'string' && path.startsWith('token.'))
 }

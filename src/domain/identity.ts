@@ -32,16 +32,16 @@ export const BELIEVED_MS = 24 * 60 * 60_000
 /**
  * The user as known when only a part was read `now` (ms): what somebody told before who is silent now stays as it was,
  * unless another says it, until that has gone on for {@link BELIEVED_MS} (`expired`). What is not said by those who do
- * speak has gone away.
+ * speak has gone away. `isUnconfirmed`: something that everybody must have was not said.
  */
 export function carryOver(
   before: Identity,
   { identity, silent, unsaid }: PartlyRead,
-  { now, requiresIdToken }: { readonly now: number; readonly requiresIdToken: boolean },
+  { now, isUnconfirmed }: { readonly now: number; readonly isUnconfirmed: boolean },
 ): { readonly identity: Identity; readonly expired: boolean } {
   const tellerOf = (claim: ToldClaim) => (before.inIdToken?.includes(claim) ? 'id_token' : 'api')
   const missed = unsaid.filter((claim) => silent.includes(tellerOf(claim)) && has(before, claim))
-  const isMissed = missed.length > 0 || requiresIdToken
+  const isMissed = missed.length > 0 || isUnconfirmed
   const unreadSince = isMissed ? (before.unreadSince ?? now) : now
   const expired = now - unreadSince >= BELIEVED_MS
   const kept = expired ? [] : missed

@@ -12,6 +12,7 @@ import type { Gateway } from './gateway.ts'
 import { createRefreshFlights, type FreshToken } from './refresh-flights.ts'
 import { createRefreshPace } from './refresh-pace.ts'
 import type { ProviderOf, RefreshTask } from './refresh-turn.ts'
+import { createStandingTokens } from './standing-tokens.ts'
 
 /** Keeps provider tokens alive: one refresh at a time for each credential, whoever asks and whoever leaves meanwhile. */
 export interface FreshCredentials {
@@ -60,6 +61,7 @@ export function createFreshCredentials(
   const tools = { gateway, providerOf, pace, writes, ...(failpoint ? { failpoint } : {}) }
   const flights = createRefreshFlights(tools, routeOf)
   const { refresh } = flights
+  const standing = createStandingTokens(gateway, pace, routeOf)
 
   /** A flight as seen by one caller, who does not wait for ever. */
   function patiently(flight: Promise<FreshToken>): Promise<FreshToken> {
@@ -70,12 +72,13 @@ export function createFreshCredentials(
   async function recheckByServerToken(grant: Grant): Promise<'kept' | 'ended'> {
     const provider = providerOf(grant, 'sign-in')
     const isDecided = routeOf(grant.routePath)?.allow !== undefined || provider?.requiresClaims === true
-    if (!isDecided || !provider?.refresh || providerOf(grant, 'server')?.name !== provider.name) return 'kept'
+    if (!isDecided || !provider || providerOf(grant, 'server')?.name !== provider.name) return 'kept'
     const row = await gateway.store.findCredential(grant.id)
     if (row?.state !== 'live' || row.expiresAt !== undefined) return 'kept'
     const owner = { id: row.id, grantId: grant.id, routePath: grant.routePath, provider: provider.name }
     const held = await openTokens(gateway.vault, owner, row.sealed).catch(orUnreadable)
-    if (!held?.refreshToken || gateway.now() - held.obtainedAt < CHECKED_UNTOLD_MS) return 'kept'
+    if (held && !held.refreshToken) return standing.ask(grant, provider, held)
+    if (!held || !provider.refresh || gateway.now() - held.obtainedAt < CHECKED_UNTOLD_MS) return 'kept'
     const { outcome } = await patiently(refresh(taskOf(grant, 'server', row)))
     return outcome === 'ended' ? outcome : 'kept'
   }
@@ -106,7 +109,7 @@ export function createFreshCredentials(
         return 'ended'
       }
       const provider = providerOf(grant, 'sign-in')
-      if (!provider?.refresh) return 'kept'
+      if (!provider) return 'kept'
       const owner = { id: row.id, grantId: grant.id, routePath: grant.routePath, provider: provider.name }
       const held = await openTokens(gateway.vault, owner, row.sealed).catch(orUnreadable)
       if (!held) {
@@ -114,7 +117,8 @@ export function createFreshCredentials(
         await gateway.grantEnds.end(grant, { reason: 'sign_in_unreadable' })
         return 'ended'
       }
-      if (gateway.now() - held.obtainedAt < CHECKED_YOUNG_MS) return 'kept'
+      if (!held.refreshToken) return standing.ask(grant, provider, held)
+      if (!provider.refresh || gateway.now() - held.obtainedAt < CHECKED_YOUNG_MS) return 'kept'
       const { outcome } = await patiently(refresh(taskOf(grant, 'sign-in', row)))
       return outcome === 'ended' ? outcome : 'kept'
     },

@@ -9,7 +9,7 @@ import { openInteractionRow } from './interactions.ts'
 /**
  * The tokens of a sign-in, as text for sealed places alone, where its provider has to be asked about the user again: the
  * route lets in whom a list names, or the provider whose claims have certain values. Undefined where nothing depends on
- * it, where there is no refresh token, and where the MCP server gets tokens of that provider anyway.
+ * it, where they would be of no use for that, and where the MCP server gets tokens of that provider anyway.
  */
 export function tokensToKeep(
   server: AuthorizationServer,
@@ -17,8 +17,11 @@ export function tokensToKeep(
   { provider, upstreamClient: issuedTo }: AtProvider,
   tokens: ProviderTokens | undefined,
 ): string | undefined {
-  if (!tokens?.refreshToken || tokenProviderOf(route.credential) === route.signIn) return undefined
-  if (route.allow === undefined && !server.providers.get(provider)?.requiresClaims) return undefined
+  if (!tokens || tokenProviderOf(route.credential) === route.signIn) return undefined
+  const at = server.providers.get(provider)
+  if (route.allow === undefined && !at?.requiresClaims) return undefined
+  // Without a refresh token the access token itself is asked with, if it has no end.
+  if (!tokens.refreshToken && (tokens.expiresAt !== undefined || !at?.identify)) return undefined
   return serializeTokens({ ...tokens, obtainedAt: server.now(), ...(issuedTo === undefined ? {} : { issuedTo }) })
 }
 

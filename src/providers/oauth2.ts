@@ -81,6 +81,13 @@ export function createOauth2Provider(options: OAuth2Options, tools: OAuth2Tools 
       }
     },
 
+    ...(readsTokenAnswer(options)
+      ? {}
+      : {
+          identify: (accessToken) =>
+            identityOutcome(() => rereadMappedIdentity(options, accessToken, {}, requests.open().send)),
+        }),
+
     ...(options.refresh.issued === 'never'
       ? {}
       : {
@@ -174,7 +181,7 @@ function checkReturn(url: URL, state: string): SignInOutcome | undefined {
   return codes?.length === 1 && codes[0] !== '' ? undefined : { outcome: 'refused', reason: 'code_missing' }
 }
 
-/** The answer to a refresh need not repeat what the one to the code said about the user. */
+/** Nobody but the answer to the code tells it; one to a refresh need not repeat it. */
 function readsTokenAnswer({ identity, requiredClaims }: OAuth2Options): boolean {
   const { subject, email, emailVerified, groups } = identity
   const paths = [...subject, email, emailVerified, groups, ...Object.keys(requiredClaims)]

@@ -58,9 +58,14 @@ export type RefreshOutcome =
 
 /**
  * Who a user is by now. `partly-read`: not everybody has spoken who did at the sign-in. `denied`: a claim that everybody must
- * have is gone. `unavailable`: nothing was learned.
+ * have is gone. `refused`: it was asked and vouches for nobody, such as with a token that is not good any more (RFC 6750 §3.1).
+ * `unavailable`: it could not be asked.
  */
-export type IdentityOutcome = ReadIdentity | { readonly outcome: 'denied' | 'unavailable'; readonly reason: string }
+export type IdentityOutcome =
+  | ReadIdentity
+  | { readonly outcome: 'denied'; readonly reason: string }
+  | { readonly outcome: 'refused'; readonly reason: string }
+  | { readonly outcome: 'unavailable'; readonly reason: string }
 
 /** What was read of a user, all of it or a part. */
 export type ReadIdentity =
@@ -132,6 +137,11 @@ export interface Provider {
   finish(back: SignInReturn): Promise<SignInOutcome>
   /** Absent where the provider has no refresh tokens. */
   refresh?(refreshToken: Secret): Promise<RefreshOutcome>
+  /**
+   * Asks with an access token of the sign-in, while there is no other, who the user is by now. Absent where that is not to
+   * be learned with a token alone.
+   */
+  identify?(accessToken: Secret): Promise<IdentityOutcome>
   /** Whether a user is still there; absent where only a sign-in or a refresh could tell. */
   knows?(subject: string): boolean
   /** Whether it lets only users in whose claims have certain values. */

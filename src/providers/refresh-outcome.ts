@@ -10,12 +10,13 @@ export function failedRefresh(error: unknown, asked: boolean): RefreshOutcome {
   return { outcome: effect, ...about, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) }
 }
 
-/** Who the user is by now, read by `read`; trouble means that nothing was learned, except that a claim is missing. */
+/** Who the user is by now, read by `read`; that the provider cannot be asked says nothing about the user. */
 export async function identityOutcome(read: () => Promise<ReadIdentity>): Promise<IdentityOutcome> {
   try {
     return await read()
   } catch (error) {
-    const { reason } = troubleOf(error)
-    return { outcome: reason === 'required_claim_missing' ? 'denied' : 'unavailable', reason }
+    const { effect, reason } = troubleOf(error)
+    if (reason === 'required_claim_missing') return { outcome: 'denied', reason }
+    return { outcome: effect === 'unavailable' ? 'unavailable' : 'refused', reason }
   }
 }

@@ -13,8 +13,8 @@ const BEFORE: Identity = {
 const BARE: Identity = { ...WHO, groups: [] }
 const EVERYTHING = ['email', 'name', 'groups'] as const
 
-function partly(part: Partial<PartlyRead>, before: Identity = BEFORE, now = NOW, requiresIdToken = false) {
-  return carryOver(before, { silent: ['id_token'], unsaid: EVERYTHING, ...part }, { now, requiresIdToken })
+function partly(part: Partial<PartlyRead>, before: Identity = BEFORE, now = NOW, isUnconfirmed = false) {
+  return carryOver(before, { silent: ['id_token'], unsaid: EVERYTHING, ...part }, { now, isUnconfirmed })
 }
 
 describe('what is known of a user of whom a part was read (U-11)', () => {
