@@ -81,6 +81,9 @@ export async function concludeSignIn(
   const { interaction } = held
   countSignIn(server, held, outcome)
   if (outcome.outcome !== 'signed-in') discardTokens(server, interaction)
+  // Whoever has set up a provider wrongly looks here first, wherever the trail is.
+  if (outcome.outcome === 'unavailable' || outcome.outcome === 'refused')
+    request.log.warn({ provider: interaction.provider, reason: outcome.reason }, 'sign-in failed')
   switch (outcome.outcome) {
     case 'signed-in':
       return afterSignIn(server, request, reply, interaction, outcome)

@@ -113,6 +113,8 @@ export function createExchanges(client: OidcClient, tools: ExchangeTools, known?
       const response = await requireJsonAnswer(await fetchWhole(tools.fetch, url, options, deadline))
       document = await response.clone().text()
       return response
+    }).catch((error: unknown) => {
+      throw isOtherIssuer(error) ? new ProviderTrouble('misconfigured', 'issuer_mismatch') : error
     })
     const loaded = { document, metadata: config.serverMetadata() }
     checkEndpoints(issuer, loaded.metadata)
@@ -161,6 +163,11 @@ export function createExchanges(client: OidcClient, tools: ExchangeTools, known?
       }
     },
   }
+}
+
+/** openid-client compares one thing in metadata with what it expects (OpenID Connect Discovery §4.3). */
+function isOtherIssuer(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'OAUTH_JSON_ATTRIBUTE_COMPARISON_FAILED'
 }
 
 /** An answer of which openid-client is to see nothing. */

@@ -3,7 +3,16 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startTestGateway, type TestGateway } from '../fixtures/gateway.ts'
 import { ask } from '../fixtures/http-exchange.ts'
 import { type IdentityProvider, startIdentityProvider } from '../fixtures/identity-provider.ts'
-import { authorizeUrl, callRoute, obtainTokens, refresh, register, revoke } from '../fixtures/oauth-requests.ts'
+import {
+  approve,
+  authorizeUrl,
+  browserFor,
+  callRoute,
+  obtainTokens,
+  refresh,
+  register,
+  revoke,
+} from '../fixtures/oauth-requests.ts'
 import { ALICE, passwordProviders } from '../fixtures/password-provider.ts'
 import { type PlainServer, startPlainServer } from '../fixtures/plain-server.ts'
 import { startProviderGateway } from '../fixtures/provider-gateway.ts'
@@ -80,7 +89,7 @@ describe('a database that somebody else has locked (C41, C53)', () => {
   })
 })
 
-describe('an identity provider that never answers (C25)', () => {
+describe('an identity provider that never answers, or refuses us (C25)', () => {
   let provider: IdentityProvider
   let server: PlainServer
   let gateway: TestGateway
@@ -106,6 +115,20 @@ describe('an identity provider that never answers (C25)', () => {
     expect(provider.requests.length).toBe(before)
   })
 
+  it('leaves a line in the log that says why nobody can sign in there (A-25)', async () => {
+    const client = await register(gateway.issuer)
+    const warned = () => linesOf(gateway).filter(({ msg }) => msg === 'sign-in failed')
+    await obtainTokens(gateway.issuer, client)
+    expect(warned()).toEqual([])
+    provider.setMode({ tokenEndpoint: 'knows-nobody' })
+    const browser = browserFor(client)
+    const { url } = await approve(browser, await browser.get(authorizeUrl(gateway.issuer, client)))
+    provider.setMode({ tokenEndpoint: 'ok' })
+    expect(url.searchParams.get('error')).toBe('server_error')
+    const { requestId } = linesOf(gateway).findLast(({ event }) => event === 'sign_in_failed') ?? {}
+    expect(warned()).toMatchObject([{ level: 40, provider: 'corp', reason: 'invalid_client', requestId }])
+  })
+
   it('is asked for the scopes that the operator chose, whatever the client asks of us (K-08, U-14)', async () => {
     const before = provider.requests.length
     await obtainTokens(gateway.issuer, await register(gateway.issuer), { scope: 'mcp admin openid' })
@@ -113,3 +136,12 @@ describe('an identity provider that never answers (C25)', () => {
     expect(asked?.query.get('scope')).toBe('openid email profile offline_access')
   })
 })
+
+/** What the gateway has logged. */
+function linesOf(gateway: TestGateway): Record<string, unknown>[] {
+  return gateway
+    .output()
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+}

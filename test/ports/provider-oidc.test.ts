@@ -164,6 +164,14 @@ describe('beginning at an OpenID Connect provider', () => {
     const provider = connect({}, { issuer: 'http://127.0.0.1:1' })
     expect(await provider.begin('s', CALLBACK)).toEqual({ outcome: 'unavailable', reason: 'unreachable' })
   })
+
+  it('says that the metadata are those of another issuer (OpenID Connect Discovery §4.3)', async () => {
+    const there = (url: string) => url.replace('localhost', '127.0.0.1')
+    const fetched: typeof fetch = (url, init) => fetch(there(String(url)), init)
+    const provider = connect({ fetch: fetched }, { issuer: idp.issuer.replace('127.0.0.1', 'localhost') })
+    expect(await provider.begin('s', CALLBACK)).toEqual({ outcome: 'unavailable', reason: 'issuer_mismatch' })
+    expect(await connect({ fetch: fetched }).begin('s', CALLBACK)).toHaveProperty('location')
+  })
 })
 
 describe('coming back from an OpenID Connect provider', () => {
