@@ -40,9 +40,9 @@ Keys of your own win over those of the preset: \`scopes\` replaces its scopes, \
 shows them all) stands for itself. \`require_claims\` denies everybody without one of the values, such as
 \`{ hd: [example.com] }\`. A provider that is not listed needs no code: \`type: oidc\` or \`type: oauth2\` with its facts.
 
-An e-mail address counts only when the provider says that it is verified. "Given back": what happens at the provider when
-a grant ends here; *account* means that giving one token back ends everything the user has granted to the client, so that
-it is only done when nobody else needs it. "Registers clients": whether \`mode: mirrored\` can work
+An e-mail address counts only when the provider says that it is verified. "Given back": whether tokens are given back when
+a grant ends here (RFC 7009); not where giving one back ends everything that the user has granted to the client, or may do
+so: \`revocation_ends: tokens\` says that it does not. "Registers clients": whether \`mode: mirrored\` can work
 (docs/upstream-clients.md).
 
 What is said of refresh tokens, revocation, PKCE and exchanges was held against copies of the sources in November 2026; what
@@ -110,12 +110,11 @@ function rules(provider: Preset['provider']) {
 }
 
 function revocation({ type, provider }: Preset): string {
-  if (type === 'oidc') {
-    const ends = provider.revocation_ends ?? 'account'
-    return `${ends}, where the metadata name an endpoint`
-  }
-  const { ends } = (provider.revocation ?? {}) as { readonly ends?: string }
-  return ends ?? 'no way known'
+  const own = provider.revocation as { readonly ends?: string } | undefined
+  if (type === 'oauth2' && !own) return 'no way known'
+  const ends = (type === 'oidc' ? provider.revocation_ends : own?.ends) ?? 'account'
+  if (ends === 'account') return 'no'
+  return type === 'oidc' ? 'yes, where the metadata name an endpoint' : 'yes'
 }
 
 function code(words: readonly string[]): string {
