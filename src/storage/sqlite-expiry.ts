@@ -4,12 +4,14 @@ import type { SQLiteColumn, SQLiteTable } from 'drizzle-orm/sqlite-core'
 import { and, asc, eq, gt, gte, inArray, isNotNull, isNull, lt, lte, notExists, sql } from './drizzle.ts'
 import { deleteUnusedClients } from './sqlite-clients.ts'
 import { endGrant } from './sqlite-grants.ts'
+import { emptyLog } from './sqlite-open.ts'
 import { accessTokens, codes, consumed, credentials, grants, interactions, sessions } from './sqlite-schema.ts'
 import type { Queries, Session } from './sqlite-session.ts'
 import type { Store } from './store.ts'
 
 /** The store's verb that collects what has ended; each kind in a transaction of its own, so that none takes long. */
 export function expiryVerbs(session: Session): Pick<Store, 'takeEnded' | 'deleteExpired'> {
+  let isLogLeft = false
   return {
     takeEnded: (now, limit) =>
       session.write((queries) => {
@@ -33,8 +35,7 @@ export function expiryVerbs(session: Session): Pick<Store, 'takeEnded' | 'delete
         deleted += await session.write((queries) => deleteUnusedClients(queries, limit, clients))
       if (sharedCredentials !== undefined)
         deleted += await session.write((queries) => deleteUnusedCredentials(queries, limit, sharedCredentials))
-      // Deleted secrets live on in the write-ahead log until it is emptied.
-      if (deleted > 0) await session.read(() => session.client.pragma('wal_checkpoint(TRUNCATE)'))
+      if (deleted > 0 || isLogLeft) isLogLeft = !(await session.read(() => emptyLog(session.client)))
       return deleted
     },
   }

@@ -18,6 +18,19 @@ export interface OpenDatabase {
 /** How long a write waits, with the whole process, for another program (a backup, a shell) that holds the database. */
 const BUSY_TIMEOUT_MS = 1_000
 
+/**
+ * Empties the write-ahead log, in which deleted secrets live on; false when another program is reading in it. That one is
+ * not waited for: a backup can take minutes, and the whole process would stand still.
+ */
+export function emptyLog(client: Database.Database): boolean {
+  client.pragma('busy_timeout = 0')
+  try {
+    return client.pragma('wal_checkpoint(TRUNCATE)', { simple: true }) === 0
+  } finally {
+    client.pragma(`busy_timeout = ${BUSY_TIMEOUT_MS}`)
+  }
+}
+
 /** Opens and migrates `file` under the lock. Throws {@link StoreRefused} with what to do about it. */
 export function openDatabase(file: string): OpenDatabase {
   const lock = lockFile(file)

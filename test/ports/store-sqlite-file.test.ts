@@ -56,6 +56,27 @@ describe('the files of an SQLite store', () => {
     await store.close()
   })
 
+  it('hold up nobody while a backup reads in them, and are emptied of what was revoked once it is done (C47, B281)', async () => {
+    const store = await openSqliteStore({ file })
+    await createGrant(store, 'revoked', 'canary-of-the-revoked-credential')
+    const backup = new Database(file)
+    backup.exec('BEGIN')
+    backup.prepare('SELECT count(*) FROM grants').get()
+    await store.revokeGrant('revoked')
+    const pragma = vi.spyOn(Database.prototype, 'pragma')
+    expect(await store.deleteExpired(1, 10)).toBeGreaterThan(0)
+    // The driver is synchronous: whatever waits stops the whole process.
+    const asked = pragma.mock.calls.map(([sql]) => sql)
+    expect(asked).toEqual(['busy_timeout = 0', 'wal_checkpoint(TRUNCATE)', 'busy_timeout = 1000'])
+    pragma.mockRestore()
+    expect(bytesOnDisk()).toContain('canary-of-the-revoked-credential')
+    backup.exec('COMMIT')
+    backup.close()
+    expect(await store.deleteExpired(1, 10)).toBe(0)
+    expect(bytesOnDisk()).not.toContain('canary-of-the-revoked-credential')
+    await store.close()
+  })
+
   it('refuse writes and readiness when they were removed or replaced under the process (C42)', async () => {
     const store = await openSqliteStore({ file })
     await createGrant(store, 'before', 'sealed')
