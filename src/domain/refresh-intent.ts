@@ -29,7 +29,10 @@ export function judgeDoubtful(
   return rules.rotates === 'always' ? 'give-up' : 'present'
 }
 
-/** For how many ms from `now` a refresh token that was first presented then may surely be presented again; 0 when not. */
+/**
+ * For how many ms from `now` a refresh token that was first presented then may surely be presented again; 0 when not. A clock
+ * that was set back makes no grace longer.
+ */
 export function graceLeft({ graceMs }: RefreshRules = UNKNOWN, presentedAt: number, now: number): number {
-  return Math.max(0, presentedAt + graceMs - ON_THE_WAY_MS - now)
+  return Math.max(0, graceMs - ON_THE_WAY_MS - Math.abs(now - presentedAt))
 }

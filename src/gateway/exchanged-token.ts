@@ -51,8 +51,11 @@ const YOUNG_MS = 30_000
 /** Exchanges what `credentials` keeps fresh. */
 export function createExchangedTokens(gateway: Gateway, credentials: FreshCredentials): ExchangedTokens {
   const kept = new LRUCache<string, Kept>({ max: MAX_KEPT })
-  const failed = new LRUCache<string, { readonly result: ServerToken; readonly until: number }>({ max: MAX_KEPT })
+  const failed = new LRUCache<string, { readonly result: ServerToken; readonly at: number }>({ max: MAX_KEPT })
   const underWay = new Map<string, Promise<ServerToken>>()
+
+  /** A clock that was set back makes nothing young. */
+  const isYounger = (at: number, ms: number) => Math.abs(gateway.now() - at) < ms
 
   async function obtain(
     route: Route,
@@ -71,7 +74,7 @@ export function createExchangedTokens(gateway: Gateway, credentials: FreshCreden
     const running = underWay.get(grantId)
     if (running) return running
     const pause = failed.get(grantId)
-    if (pause && now < pause.until) return orStillGood(pause.result, present, now)
+    if (pause && isYounger(pause.at, PAUSE_MS)) return orStillGood(pause.result, present, now)
 
     // What ends meanwhile is dropped from `underWay`, and then nothing of it is kept.
     const flight: Promise<ServerToken> = exchange(route, rule, access, tokens)
@@ -82,7 +85,7 @@ export function createExchangedTokens(gateway: Gateway, credentials: FreshCreden
           failed.delete(grantId)
           return result
         }
-        failed.set(grantId, { result, until: gateway.now() + PAUSE_MS })
+        failed.set(grantId, { result, at: gateway.now() })
         return orStillGood(result, present, gateway.now())
       })
       .finally(() => {
@@ -97,7 +100,7 @@ export function createExchangedTokens(gateway: Gateway, credentials: FreshCreden
     const first = await ask(route, rule, access, tokens)
     if (first.result.outcome !== 'subject_refused') return first
     // Fresh ones are refused for a reason that no sign-in would mend.
-    if (gateway.now() - tokens.obtainedAt < YOUNG_MS) return first
+    if (isYounger(tokens.obtainedAt, YOUNG_MS)) return first
     const newer = await credentials.afterRefusal(access)
     if (newer.outcome !== 'fresh') return { result: newer }
     return hashOf(newer.tokens) === hashOf(tokens) ? first : ask(route, rule, access, newer.tokens)
@@ -154,7 +157,7 @@ export function createExchangedTokens(gateway: Gateway, credentials: FreshCreden
       const present = kept.get(grantId)
       if (present?.token.reveal() === refused) {
         // One new token for each refusal, but no storm of them against a server that refuses everything.
-        if (present.replacedAt !== undefined && gateway.now() - present.replacedAt < YOUNG_MS) return undefined
+        if (present.replacedAt !== undefined && isYounger(present.replacedAt, YOUNG_MS)) return undefined
         kept.delete(grantId)
       }
       const next = await obtain(route, rule, access, gateway.now())

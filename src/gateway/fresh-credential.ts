@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { hasExpired, isStale } from '../domain/credential.ts'
+import { type HeldTokens, hasExpired, isStale } from '../domain/credential.ts'
 import type { Failpoints } from '../domain/failpoint.ts'
 import type { Grant } from '../domain/grant.ts'
 import { graceLeft } from '../domain/refresh-intent.ts'
@@ -63,6 +63,11 @@ export function createFreshCredentials(
   const { refresh } = flights
   const standing = createStandingTokens(gateway, pace, routeOf)
 
+  /** One from before the clock was set back is not young until that has caught up. */
+  function isYounger({ obtainedAt }: HeldTokens, ms: number): boolean {
+    return Math.abs(gateway.now() - obtainedAt) < ms
+  }
+
   /** A flight as seen by one caller, who does not wait for ever. */
   function patiently(flight: Promise<FreshToken>): Promise<FreshToken> {
     return Promise.race([flight, sleep(PATIENCE_MS, { outcome: 'unavailable' } as const, { ref: false })])
@@ -78,7 +83,7 @@ export function createFreshCredentials(
     const owner = { id: row.id, grantId: grant.id, routePath: grant.routePath, provider: provider.name }
     const held = await openTokens(gateway.vault, owner, row.sealed).catch(orUnreadable)
     if (held && !held.refreshToken) return standing.ask(grant, provider, held)
-    if (!held || !provider.refresh || gateway.now() - held.obtainedAt < CHECKED_UNTOLD_MS) return 'kept'
+    if (!held || !provider.refresh || isYounger(held, CHECKED_UNTOLD_MS)) return 'kept'
     const { outcome } = await patiently(refresh(taskOf(grant, 'server', row)))
     return outcome === 'ended' ? outcome : 'kept'
   }
@@ -97,7 +102,7 @@ export function createFreshCredentials(
     async afterRefusal({ grant, credential }) {
       if (credential?.kind !== 'provider-token') return { outcome: 'ended' }
       // A token this young will not get better by another refresh: the server refuses for reasons of its own.
-      if (gateway.now() - credential.tokens.obtainedAt < REFUSED_YOUNG_MS) return { outcome: 'unavailable' }
+      if (isYounger(credential.tokens, REFUSED_YOUNG_MS)) return { outcome: 'unavailable' }
       return patiently(refresh({ ...taskOf(grant, 'server', credential.row), refused: true }))
     },
     async recheck(grant) {
@@ -118,7 +123,7 @@ export function createFreshCredentials(
         return 'ended'
       }
       if (!held.refreshToken) return standing.ask(grant, provider, held)
-      if (!provider.refresh || gateway.now() - held.obtainedAt < CHECKED_YOUNG_MS) return 'kept'
+      if (!provider.refresh || isYounger(held, CHECKED_YOUNG_MS)) return 'kept'
       const { outcome } = await patiently(refresh(taskOf(grant, 'sign-in', row)))
       return outcome === 'ended' ? outcome : 'kept'
     },

@@ -56,6 +56,12 @@ export function createRefreshPace(
     return circuit
   }
 
+  /** No pause lasts longer than this: the clock was set back, and it would last until it has caught up. */
+  function isAhead(until = 0): boolean {
+    const leftMs = until - now()
+    return leftMs > 0 && leftMs <= LONGEST_RETRY_AFTER_MS
+  }
+
   function pauseAfter(failures: number): number {
     return Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (failures - 1)) * (0.8 + 0.4 * random())
   }
@@ -63,7 +69,7 @@ export function createRefreshPace(
   return {
     mayTry(provider, credentialId) {
       const circuit = circuitOf(provider)
-      if ((pauses.get(credentialId)?.until ?? 0) > now() || circuit.until > now()) return undefined
+      if (isAhead(pauses.get(credentialId)?.until) || isAhead(circuit.until)) return undefined
       if (circuit.failures < BREAK_AFTER) return NO_SCOUT
       circuit.until = now() + SCOUT_MS
       const scout: PaceTurn = {

@@ -18,7 +18,8 @@ export function createKeyCache(now: () => number): KeyCache {
 
   return {
     async keysFor(kid, load) {
-      const age = known ? now() - known.at : Number.POSITIVE_INFINITY
+      // A clock that was set back makes nothing young.
+      const age = known ? Math.abs(now() - known.at) : Number.POSITIVE_INFINITY
       if (known && age < COOL_DOWN_MS) return known.set
       if (known && age < FRESH_MS && (kid === undefined || holdsKey(known.set, kid))) return known.set
       try {

@@ -23,6 +23,9 @@ export function createMetadataCache(load: () => Promise<LoadedMetadata>, now: ()
   let failed: { readonly trouble: unknown; readonly at: number } | undefined
   let pending: Promise<LoadedMetadata> | undefined
 
+  /** A clock that was set back makes nothing young. */
+  const ageOf = ({ at }: { readonly at: number }) => Math.abs(now() - at)
+
   function start(): Promise<LoadedMetadata> {
     pending ??= load()
       .then((value) => {
@@ -42,10 +45,10 @@ export function createMetadataCache(load: () => Promise<LoadedMetadata>, now: ()
 
   return {
     async get() {
-      const mayTry = failed === undefined || now() - failed.at >= RETRY_AFTER_MS
+      const mayTry = failed === undefined || ageOf(failed) >= RETRY_AFTER_MS
       if (loaded) {
         // The failure is noted by `start`; the next caller after the pause tries again.
-        if (now() - loaded.at >= FRESH_MS && mayTry) start().catch(() => undefined)
+        if (ageOf(loaded) >= FRESH_MS && mayTry) start().catch(() => undefined)
         return loaded.value
       }
       if (!mayTry) throw failed?.trouble

@@ -40,6 +40,13 @@ describe('a refresh token that the provider may have exchanged without our learn
     },
   )
 
+  it('is in no grace that a clock which was set back would make longer (C58)', () => {
+    const hourAgo = PRESENTED - 3_600_000
+    expect(graceLeft(rules('always', GRACE), PRESENTED, hourAgo)).toBe(0)
+    expect(judgeDoubtful(rules('always', GRACE), { presentedAt: PRESENTED, accessAlive: true }, hourAgo)).toBe('wait')
+    expect(graceLeft(rules('always', GRACE), PRESENTED, PRESENTED - 50)).toBeGreaterThan(0)
+  })
+
   it('expects nothing of a provider of which nothing is known', () => {
     expect(judgeDoubtful(undefined, { presentedAt: PRESENTED, accessAlive: true }, PRESENTED)).toBe('wait')
     expect(graceLeft(undefined, PRESENTED, PRESENTED)).toBe(0)

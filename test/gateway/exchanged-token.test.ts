@@ -80,6 +80,28 @@ describe('tokens issued for servers', () => {
     expect(await obtain('b-2', undefined, accessOf('bob'))).toBe('b-1')
   })
 
+  it('are asked for again after a failure, and after a refusal, although the clock was set back meanwhile (C58)', async () => {
+    now = 3_600_000
+    const first = get()
+    await turn()
+    asked[0]?.resolve({ outcome: 'misconfigured', reason: 'invalid_target' })
+    expect((await first).outcome).toBe('misconfigured')
+    now = 0
+    expect(await obtain('a-1', 60_000)).toBe('a-1')
+
+    now = 3_600_000
+    const refused = async (token: string, next: string) => {
+      const before = asked.length
+      const result = exchanged.afterRefusal(ROUTE, RULE, ALICE, token)
+      await turn()
+      asked[before]?.resolve(issued(next, 60_000))
+      return result
+    }
+    expect(await refused('a-1', 'a-2')).toMatchObject({ outcome: 'exchanged' })
+    now = 0
+    expect(await refused('a-2', 'a-3')).toMatchObject({ outcome: 'exchanged' })
+  })
+
   it('are not kept when their grant ended while they were under way', async () => {
     const first = get()
     await turn()

@@ -33,6 +33,14 @@ describe('the pauses after failed refreshes (C17)', () => {
     expect(pace.mayTry('corp', 'mine')).toBeDefined()
   })
 
+  it('end when the clock is set back, instead of lasting until it has caught up (C58)', () => {
+    now = 24 * 60 * MINUTE
+    for (let failure = 0; failure < 5; failure += 1) pace.failed('corp', 'mine')
+    expect(pace.mayTry('corp', 'mine')).toBeUndefined()
+    now = 0
+    expect(pace.mayTry('corp', 'mine')).toBeDefined()
+  })
+
   it('last as long as the provider asks, within reason', () => {
     pace.failed('corp', 'mine', MINUTE)
     now += MINUTE - 1
