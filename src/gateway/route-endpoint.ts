@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import { setImmediate } from 'node:timers/promises'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Route } from '../domain/route.ts'
@@ -102,7 +103,7 @@ export function routeEndpoint(gateway: Gateway, forwarding: Forwarding, route: R
         return refuse(visit, 'ended', invalidToken(gateway, route))
       await deliver(visit, { access, session, upstream, credential: resolved.value, body, filter })
     } finally {
-      concurrency.leave(route.path, access.grant.id, bodyBytes)
+      whenGone(reply.raw, () => concurrency.leave(route.path, access.grant.id, bodyBytes))
     }
   }
 
@@ -141,6 +142,12 @@ export function routeEndpoint(gateway: Gateway, forwarding: Forwarding, route: R
     const visit = { request, reply, headers }
     serve(visit).catch((error: unknown) => fail(visit, error))
   }
+}
+
+/** Calls `then` when nothing of the answer waits for a client that reads slowly, or never (P-64). */
+function whenGone(response: ServerResponse, then: () => void): void {
+  if (response.writableFinished || response.destroyed) then()
+  else response.once('close', then)
 }
 
 /** A route that does not care what is asked of it. */

@@ -1,10 +1,13 @@
+import { once } from 'node:events'
+import { request as sendRequest } from 'node:http'
+import { setImmediate } from 'node:timers/promises'
 import fastify from 'fastify'
 import { pino } from 'pino'
 import { afterEach, expect, it } from 'vitest'
 import { Secret } from '../../src/domain/secret.ts'
 import type { OpenAccess } from '../../src/gateway/access-cache.ts'
 import type { Forwarding } from '../../src/gateway/delivery.ts'
-import type { ForwardOutcome } from '../../src/gateway/exchange.ts'
+import type { Exchange, ForwardOutcome } from '../../src/gateway/exchange.ts'
 import type { ExternalAccess } from '../../src/gateway/external-token.ts'
 import type { Gateway } from '../../src/gateway/gateway.ts'
 import { routeEndpoint } from '../../src/gateway/route-endpoint.ts'
@@ -22,7 +25,7 @@ interface Steps {
   /** What each look at the token says. */
   readonly looks: readonly (() => Promise<ExternalAccess>)[]
   /** What becomes of each attempt at the MCP server. */
-  readonly attempts: readonly (() => Promise<ForwardOutcome>)[]
+  readonly attempts: readonly ((exchange: Exchange) => Promise<ForwardOutcome>)[]
 }
 
 const good = async (): Promise<ExternalAccess> => ({ outcome: 'open', access: ACCESS })
@@ -31,12 +34,12 @@ const away = () => Promise.reject(new Error('the database is away'))
 const refused = async (): Promise<ForwardOutcome> => ({ kind: 'credential_refused' })
 const redirected = async (): Promise<ForwardOutcome> => ({ kind: 'redirected', status: 302, location: undefined })
 
-/** The answer to one call on a route whose parts behave as told. */
-async function answerTo({ looks, attempts }: Steps, everyCall = false, more: Record<string, string> = {}) {
+/** A route whose parts behave as told. */
+async function startRoute({ looks, attempts }: Steps, everyCall = false) {
   const [nextLook, nextAttempt] = [looks.values(), attempts.values()]
-  const next = <T>(steps: Iterator<() => Promise<T>>): Promise<T> => {
+  const next = <T, A extends unknown[]>(steps: Iterator<(...args: A) => Promise<T>>, ...args: A): Promise<T> => {
     const { value } = steps.next()
-    return value ? value() : Promise.reject(new Error('one step too many'))
+    return value ? value(...args) : Promise.reject(new Error('one step too many'))
   }
   const gateway: Partial<Gateway> = {
     issuer: 'https://gateway.example',
@@ -61,7 +64,7 @@ async function answerTo({ looks, attempts }: Steps, everyCall = false, more: Rec
         left.push(path)
       },
     },
-    forwarder: { forward: () => next(nextAttempt) } as unknown as Forwarding['forwarder'],
+    forwarder: { forward: (exchange: Exchange) => next(nextAttempt, exchange) } as unknown as Forwarding['forwarder'],
     calls: { everyCall, begun: () => {}, settled: () => {}, refused: () => {} },
     credentials: {
       forAccess: async () => ({ outcome: 'fresh', tokens: TOKENS }),
@@ -73,10 +76,16 @@ async function answerTo({ looks, attempts }: Steps, everyCall = false, more: Rec
   closers.push(() => app.close())
   const onRequest = routeEndpoint(gateway as Gateway, forwarding as Forwarding, ROUTE)
   app.all('/own', { onRequest }, () => 'not reached')
-  const issuer = await app.listen({ host: '127.0.0.1', port: 0 })
-  const headers = { authorization: 'Bearer a.b.c', 'content-type': 'application/json', ...more }
-  const answer = await ask(`${issuer}/own`, { method: 'POST', headers, body: PING })
-  return { answer, left, counted }
+  const url = `${await app.listen({ host: '127.0.0.1', port: 0 })}/own`
+  return { url, left, counted }
+}
+
+const HEADERS = { authorization: 'Bearer a.b.c', 'content-type': 'application/json' }
+
+/** The answer to one call on such a route. */
+async function answerTo(steps: Steps, everyCall = false, more: Record<string, string> = {}) {
+  const { url, ...seen } = await startRoute(steps, everyCall)
+  return { answer: await ask(url, { method: 'POST', headers: { ...HEADERS, ...more }, body: PING }), ...seen }
 }
 
 it.each<[string, Steps, number]>([
@@ -107,6 +116,25 @@ it.each([
   const { answer, counted } = await answerTo({ looks: [good, good], attempts: [redirected] }, true, more)
   expect(answer.status).toBe(502)
   expect(counted).toEqual(bytes)
+})
+
+it('a place is given back when the client has all of its answer, however slowly it reads (P-64, C65)', async () => {
+  const answered = Promise.withResolvers<void>()
+  const answer = async ({ response }: Exchange): Promise<ForwardOutcome> => {
+    // More than kernels take for somebody who does not read.
+    response.writeHead(200).end(Buffer.alloc(2 ** 25))
+    answered.resolve()
+    return { kind: 'answered', status: 200, bytes: 2 ** 25 }
+  }
+  const { url, left } = await startRoute({ looks: [good, good], attempts: [answer] })
+  const request = sendRequest(url, { method: 'POST', headers: HEADERS }).end(PING)
+  const [slow] = await once(request, 'response')
+  await answered.promise
+  await setImmediate()
+  expect(left).toEqual([])
+  slow.resume()
+  await once(slow, 'end')
+  await expect.poll(() => left).toEqual(['/own'])
 })
 
 const TOKENS = { accessToken: new Secret('provider-token'), obtainedAt: 0 }
