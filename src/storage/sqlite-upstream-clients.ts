@@ -8,6 +8,7 @@ type UpstreamClientVerbs =
   | 'findUpstreamClient'
   | 'noteUpstreamClientUse'
   | 'putUpstreamClient'
+  | 'hasUpstreamClientRoom'
   | 'takeUpstreamClient'
   | 'findUpstreamClientsOf'
   | 'findLostUpstreamClients'
@@ -35,6 +36,8 @@ export function upstreamClientVerbs(session: Session): Pick<Store, UpstreamClien
         inside.insert(upstreamClients).values(row).run()
         return { outcome: 'won', ...(evicted ? { evicted } : {}) }
       }),
+    hasUpstreamClientRoom: (provider, { capacity, idleSince }) =>
+      session.read(() => whoMakesRoom(queries, provider, capacity, idleSince) !== 'none'),
     takeUpstreamClient: (provider, clientId, version) =>
       session.write((inside) => {
         const current = and(of(provider, clientId), eq(upstreamClients.version, version))
@@ -52,15 +55,19 @@ export function upstreamClientVerbs(session: Session): Pick<Store, UpstreamClien
   }
 }
 
-/** Nothing where there is room, who made room, or `none` where nobody can. */
+/** Takes out {@link whoMakesRoom}. */
 function makeRoom(queries: Queries, provider: string, capacity: number, idleSince: number) {
+  const evicted = whoMakesRoom(queries, provider, capacity, idleSince)
+  if (evicted && evicted !== 'none') queries.delete(upstreamClients).where(of(evicted.provider, evicted.clientId)).run()
+  return evicted
+}
+
+/** Nothing where there is room, who can make room, or `none` where nobody can. */
+function whoMakesRoom(queries: Queries, provider: string, capacity: number, idleSince: number) {
   const own = eq(upstreamClients.provider, provider)
   const count = queries.select({ count: sql<number>`count(*)` }).from(upstreamClients).where(own).get()?.count ?? 0
   if (count < capacity) return undefined
-  const evicted = unused(queries, idleSince, own).limit(1).get()
-  if (!evicted) return 'none'
-  queries.delete(upstreamClients).where(of(evicted.provider, evicted.clientId)).run()
-  return evicted
+  return unused(queries, idleSince, own).limit(1).get() ?? 'none'
 }
 
 /** Those that no grant needs and nobody has begun a sign-in with since, the longest unused first. */

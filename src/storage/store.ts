@@ -238,6 +238,11 @@ export interface Store {
     row: UpstreamClientRow,
     room: { readonly capacity: number; readonly idleSince: number },
   ): Promise<{ readonly outcome: 'won'; readonly evicted?: UpstreamClientRow } | { readonly outcome: 'lost' | 'full' }>
+  /** Whether a further one could be put, as far as that can be said now. */
+  hasUpstreamClientRoom(
+    provider: string,
+    room: { readonly capacity: number; readonly idleSince: number },
+  ): Promise<boolean>
   /** Removes it if `version` is current; true for exactly one caller. */
   takeUpstreamClient(provider: string, clientId: string, version: number): Promise<boolean>
   /** What is registered for one MCP client, at all providers. */

@@ -96,16 +96,16 @@ export function createMirroredClients(tools: MirroredTools): MirroredClients {
       return { outcome: 'ready', client: asUpstreamClient(standing === 'known' ? usable : standing) }
     }
     const lost = usable
+    // Whoever has begun to sign in since may still do so, and not every use is noted.
+    const room = { capacity: place.maxClients, idleSince: now() - INTERACTION_TTL_MS - USE_NOTED_MS }
+    // Asked first, because not every provider takes back what it has registered.
+    if (!found && !(await store.hasUpstreamClientRoom(name, room)))
+      return { outcome: 'unavailable', reason: 'too_many_clients' }
     const fresh = await register(place, facts)
     if ('outcome' in fresh) return fresh
     const former = (found?.registrations ?? []).filter((one) => one !== lost)
     const { kept, dropped } = renewed(former, fresh, now())
-    // Whoever has begun to sign in since may still do so, and not every use is noted.
-    const idleSince = now() - INTERACTION_TTL_MS - USE_NOTED_MS
-    const put = await stored.put({ provider: name, clientId: facts.clientId, usedAt: now() }, found, kept, {
-      capacity: place.maxClients,
-      idleSince,
-    })
+    const put = await stored.put({ provider: name, clientId: facts.clientId, usedAt: now() }, found, kept, room)
     if (put.outcome !== 'won') {
       await takeBack(place.provider, [fresh])
       if (put.outcome === 'lost' && again) return obtain(place, facts, false)

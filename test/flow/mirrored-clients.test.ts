@@ -369,6 +369,8 @@ describe('max_clients', () => {
     const third = await register(rig.issuer)
     // Somebody may still be signing in with the first.
     expect((await authorize(third)).get('error')).toBe('temporarily_unavailable')
+    // Nothing is registered for whom there is no room: not every provider takes it back.
+    expect(registrations()).toHaveLength(2)
     clock.advance(16 * 60_000)
     expect((await call(await obtainTokens(rig.issuer, third))).status).toBe(200)
     expect(
