@@ -131,7 +131,7 @@ export function createExchangedTokens(gateway: Gateway, credentials: FreshCreden
 
   /** Nobody could exchange anything as a client that the provider has lost: the next sign-in registers another. */
   async function isForgotten(rule: ExchangeRule, { grant }: OpenAccess, { issuedTo }: HeldTokens): Promise<boolean> {
-    return gateway.upstreamClients.refused(rule.provider, grant.clientId, issuedTo)
+    return gateway.upstreamClients.refused(rule.provider, grant.clientId, issuedTo, 'exchange')
   }
 
   function note(route: Route, { provider }: ExchangeRule, access: OpenAccess, outcome: ExchangeOutcome): void {

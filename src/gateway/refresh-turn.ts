@@ -160,7 +160,7 @@ async function settle(
   }
   // A client that the provider has surely lost can refresh nothing any more; the next sign-in registers another.
   const isLost = outcome.outcome === 'misconfigured' && outcome.reason === 'invalid_client'
-  if (isLost && (await gateway.upstreamClients.refused(provider.name, grant.clientId, issuedTo))) {
+  if (isLost && (await gateway.upstreamClients.refused(provider.name, grant.clientId, issuedTo, 'refresh'))) {
     pace.answered(provider.name, row.id)
     return endGrant(tools, of, outcome.reason)
   }

@@ -56,7 +56,7 @@ export async function finishSignIn(
   if (!acting) return { outcome: 'unavailable', reason: 'upstream_client_changed' }
   const outcome = await acting.provider.finish({ ...back, continuation })
   if ('reason' in outcome && outcome.reason === 'invalid_client')
-    await server.upstreamClients.refused(provider, request.clientId, upstreamClient)
+    await server.upstreamClients.refused(provider, request.clientId, upstreamClient, 'code')
   if (outcome.outcome === 'signed-in') server.upstreamClients.accepted(provider, upstreamClient)
   return outcome
 }

@@ -38,7 +38,7 @@ export interface MirroredClients {
   /** One of those registered for an MCP client, by its id at the provider. */
   find(provider: string, clientId: string, upstreamId: string): Promise<UpstreamClient | undefined>
   /** Its provider does not know one (`invalid_client`): true once that is sure and it is forgotten. */
-  refused(provider: Provider, clientId: string, upstreamId: string): Promise<boolean>
+  refused(provider: Provider, clientId: string, upstreamId: string, request: RefusedRequest): Promise<boolean>
   /** Its provider knows it. */
   accepted(provider: string, upstreamId: string): void
   /** Takes back what was registered for an MCP client that is gone; fails nobody. */
@@ -46,6 +46,12 @@ export interface MirroredClients {
   /** Takes back what was registered for MCP clients that have gone by themselves, `limit` at the most; how many those were. */
   collect(limit: number): Promise<number>
 }
+
+/**
+ * What was refused with `invalid_client`. Keycloak refuses an exchange with it for the sake of the audience, too: then the
+ * token endpoint is asked about the client alone.
+ */
+export type RefusedRequest = 'code' | 'refresh' | 'exchange'
 
 export interface MirroredTools {
   readonly store: Store
@@ -194,13 +200,12 @@ export function createMirroredClients(tools: MirroredTools): MirroredClients {
       return registration && asUpstreamClient(registration)
     },
 
-    async refused(provider, clientId, upstreamId) {
+    async refused(provider, clientId, upstreamId, request) {
       const held = await stored.find(provider.name, clientId)
       const registration = held?.registrations.find((one) => one.clientId === upstreamId)
       if (!held || !registration) return true
-      // An exchange is refused in the same word for the sake of its audience, too: so ask about the client alone.
-      const canAsk = provider.as?.(asUpstreamClient(registration)).refresh !== undefined
-      if ((await (canAsk ? examine : judge)(provider, held, registration)) !== 'lost') return false
+      const confirm = request === 'exchange' ? examine : judge
+      if ((await confirm(provider, held, registration)) !== 'lost') return false
       const others = held.registrations.filter((one) => one !== registration)
       // Whoever was faster has changed it, or forgotten it: the next refusal will show.
       if (!(await stored.replace(held, others))) return false

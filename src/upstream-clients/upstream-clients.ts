@@ -8,7 +8,7 @@ import {
   type UpstreamClientRules,
 } from '../domain/upstream-client.ts'
 import type { Provider } from '../providers/provider.ts'
-import type { MirroredClients, MirroredPlace } from './mirrored-clients.ts'
+import type { MirroredClients, MirroredPlace, RefusedRequest } from './mirrored-clients.ts'
 
 /** A provider as one of our clients there; without `issuedTo` where there are no clients (passwords). */
 export interface ActingProvider {
@@ -47,7 +47,7 @@ export interface UpstreamClients {
    * The provider does not know that client (`invalid_client`): true if that is sure, and another one will be registered at
    * the next sign-in. One answer alone is not believed.
    */
-  refused(provider: string, clientId: string, issued: IssuedTo | undefined): Promise<boolean>
+  refused(provider: string, clientId: string, issued: IssuedTo | undefined, request: RefusedRequest): Promise<boolean>
   /** The provider has shown that it knows that client. */
   accepted(provider: string, issued: IssuedTo | undefined): void
 }
@@ -117,10 +117,10 @@ export function createUpstreamClients(
       return client && client.clientId === (issued ?? shared).clientId ? actAs(provider, client, facts) : undefined
     },
 
-    async refused(name, clientId, issued) {
+    async refused(name, clientId, issued, request) {
       const { provider, rules } = known(name)
       if (rules.mode !== 'mirrored' || !issued) return false
-      return mirrored.refused(provider, clientId, issued.clientId)
+      return mirrored.refused(provider, clientId, issued.clientId, request)
     },
 
     accepted(name, issued) {

@@ -148,13 +148,7 @@ describe('a secret that ends (RFC 7591 §3.2.1)', () => {
 })
 
 describe('a client that its provider refuses (invalid_client)', () => {
-  /** Whether it is forgotten at a refusal by a provider that refuses it whatever it is asked. */
-  async function refused(clients: MirroredClients): Promise<boolean> {
-    isKnown = false
-    const forgotten = await clients.refused(provider, CLAUDE.clientId, 'c1')
-    isKnown = true
-    return forgotten
-  }
+  const refused = (clients: MirroredClients) => clients.refused(provider, CLAUDE.clientId, 'c1', 'refresh')
 
   it('is forgotten once the provider says at its own address that it is gone (RFC 7592 §2.1)', async () => {
     const clients = process()
