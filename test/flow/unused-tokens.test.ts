@@ -137,7 +137,7 @@ describe('tokens of a first leg (V-03)', () => {
   ])('are given back when the user leaves %s and does not come back in time', async (_, route, stopAt) => {
     await start(route)
     await come(createBrowser({ stopAt: stopAt() }))
-    clock.advance(10 * 60_000)
+    clock.pass(10 * 60_000)
     expect(givenBack()).toEqual([0, 0])
     vi.advanceTimersByTime(CLEAN_UP_MS)
     await expect.poll(givenBack).toEqual([1, 0])
