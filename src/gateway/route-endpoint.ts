@@ -144,10 +144,20 @@ export function routeEndpoint(gateway: Gateway, forwarding: Forwarding, route: R
   }
 }
 
-/** Calls `then` when nothing of the answer waits for a client that reads slowly, or never (P-64). */
+/** How long a client may take for the last of an answer, a few MB at the most, when its place is to be given back. */
+const TAKING_MS = 5 * 60_000
+
+/** Calls `then` when nothing of the answer waits for a client that reads slowly any more; one that reads nothing loses it (P-64). */
 function whenGone(response: ServerResponse, then: () => void): void {
-  if (response.writableFinished || response.destroyed) then()
-  else response.once('close', then)
+  if (response.writableFinished || response.destroyed) {
+    then()
+    return
+  }
+  const limit = setTimeout(() => response.destroy(), TAKING_MS).unref()
+  response.once('close', () => {
+    clearTimeout(limit)
+    then()
+  })
 }
 
 /** A route that does not care what is asked of it. */

@@ -1,9 +1,9 @@
 import { once } from 'node:events'
-import { request as sendRequest } from 'node:http'
+import { type IncomingMessage, request as sendRequest } from 'node:http'
 import { setImmediate } from 'node:timers/promises'
 import fastify from 'fastify'
 import { pino } from 'pino'
-import { afterEach, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { Secret } from '../../src/domain/secret.ts'
 import type { OpenAccess } from '../../src/gateway/access-cache.ts'
 import type { Forwarding } from '../../src/gateway/delivery.ts'
@@ -118,23 +118,49 @@ it.each([
   expect(counted).toEqual(bytes)
 })
 
-it('a place is given back when the client has all of its answer, however slowly it reads (P-64, C65)', async () => {
-  const answered = Promise.withResolvers<void>()
-  const answer = async ({ response }: Exchange): Promise<ForwardOutcome> => {
-    // More than kernels take for somebody who does not read.
-    response.writeHead(200).end(Buffer.alloc(2 ** 25))
-    answered.resolve()
-    return { kind: 'answered', status: 200, bytes: 2 ** 25 }
+describe('a place', () => {
+  /** An answer of more than kernels take for somebody who does not read, to a client that does not read. */
+  async function unread() {
+    const answered = Promise.withResolvers<void>()
+    const answer = async ({ response }: Exchange): Promise<ForwardOutcome> => {
+      response.writeHead(200).end(Buffer.alloc(2 ** 25))
+      answered.resolve()
+      return { kind: 'answered', status: 200, bytes: 2 ** 25 }
+    }
+    const { url, left } = await startRoute({ looks: [good, good], attempts: [answer] })
+    const [slow]: IncomingMessage[] = await once(
+      sendRequest(url, { method: 'POST', headers: HEADERS }).end(PING),
+      'response',
+    )
+    await answered.promise
+    await setImmediate()
+    if (!slow) throw new Error('no answer')
+    return { slow, left }
   }
-  const { url, left } = await startRoute({ looks: [good, good], attempts: [answer] })
-  const request = sendRequest(url, { method: 'POST', headers: HEADERS }).end(PING)
-  const [slow] = await once(request, 'response')
-  await answered.promise
-  await setImmediate()
-  expect(left).toEqual([])
-  slow.resume()
-  await once(slow, 'end')
-  await expect.poll(() => left).toEqual(['/own'])
+
+  it('is given back when the client has all of its answer, however slowly it reads (P-64, C65)', async () => {
+    const { slow, left } = await unread()
+    expect(left).toEqual([])
+    slow.resume()
+    await once(slow, 'end')
+    await expect.poll(() => left).toEqual(['/own'])
+  })
+
+  it('is taken from a client that reads nothing for five minutes (P-64, C65)', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    try {
+      const { slow, left } = await unread()
+      vi.advanceTimersByTime(5 * 60_000 - 1)
+      await setImmediate()
+      expect(left).toEqual([])
+      const broken = once(slow.resume(), 'error')
+      vi.advanceTimersByTime(1)
+      await broken
+      expect(left).toEqual(['/own'])
+    } finally {
+      vi.useRealTimers()
+    }
+  })
 })
 
 const TOKENS = { accessToken: new Secret('provider-token'), obtainedAt: 0 }
