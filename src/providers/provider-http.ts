@@ -8,6 +8,8 @@ export type Fetch = typeof fetch
 export interface PlainAnswer {
   readonly status: number
   readonly body: string
+  /** It is a page for people. */
+  readonly isPage?: boolean
   /** How long the server wants to be left alone, ms. */
   readonly retryAfterMs?: number | undefined
 }
@@ -113,7 +115,10 @@ export function troubleOfStatus(status: number, retryAfterMs?: number): Provider
 /** A response of {@link fetchWhole} as plain values; `now` in ms. */
 export async function plainAnswer(response: Response, now: number): Promise<PlainAnswer> {
   const retryAfterMs = readRetryAfter(response.headers.get('retry-after'), now)
-  return { status: response.status, body: await response.text(), retryAfterMs }
+  const body = await response.text()
+  // Some servers call their JSON so; the beginning of it is an answer all the same.
+  const isPage = response.headers.get('content-type')?.startsWith('text/html') === true && !/^\s*\{/.test(body)
+  return { status: response.status, body, isPage, retryAfterMs }
 }
 
 /** The members of a JSON object, or undefined for any other text. */

@@ -13,6 +13,7 @@ const MAX_LIFE_SECONDS = 365 * 24 * 3600
 const MAX_REFRESH_TOKEN_LENGTH = 16_384
 /** Codes that say "later", although RFC 6749 §5.2 does not know them here. */
 const PASSING_CODES = ['temporarily_unavailable', 'server_error', 'slow_down']
+const PAGE = { undone: true, relayed: true } as const
 /** What the RFC has every provider answer. */
 const STANDARD: TokenAnswerRules = {
   tokenTypes: ['bearer'],
@@ -34,12 +35,16 @@ export function readTokenAnswer(answer: PlainAnswer, now: number): TokenAnswer {
 }
 
 /** The members of a token endpoint's answer that is not an error by `rules`; throws as {@link readTokenAnswer} does. */
-export function readTokenMembers({ status, body, retryAfterMs }: PlainAnswer, rules: TokenAnswerRules): Members {
+export function readTokenMembers(
+  { status, body, isPage, retryAfterMs }: PlainAnswer,
+  rules: TokenAnswerRules,
+): Members {
   const members = parseJsonObject(body) ?? (rules.formEncoded ? parseFormAnswer(body) : undefined)
   if (status >= 500 || status === 429) throw troubleOfStatus(status, retryAfterMs)
   if (members && typeof members.error === 'string') throw troubleOfCode(errorCode(members.error), rules)
   if (status < 200 || status > 299) throw troubleOfStatus(status, retryAfterMs)
-  if (!members) throw new ProviderTrouble('unavailable', 'answer_not_json')
+  // No token endpoint answers with a page: something stands before it, such as a notice of maintenance.
+  if (!members) throw new ProviderTrouble('unavailable', 'answer_not_json', isPage ? PAGE : {})
   return members
 }
 

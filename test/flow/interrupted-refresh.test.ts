@@ -151,9 +151,12 @@ describe('a provider whose answer is lost, and that promises no grace (C17)', ()
     expect((await callMcp(resource, (await client.obtain(resource)).access_token)).status).toBe(200)
   })
 
-  it('costs nobody anything by turning requests away: nothing was exchanged', async () => {
+  it.each([
+    ['turning requests away', 'unavailable'],
+    ['a page that stands before it for hours, with status 200', 'page'],
+  ] as const)('costs nobody anything by %s: nothing was exchanged', async (_, mode) => {
     clock.advance(STALE_MS)
-    provider.setMode('unavailable')
+    provider.setMode(mode)
     expect((await call()).status).toBe(200)
     await expect.poll(() => gateway.output()).toContain('provider refused to refresh: unavailable')
     expect(credential('presented_at')).toBeNull()

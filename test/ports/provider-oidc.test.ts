@@ -379,7 +379,7 @@ describe('refreshing at an OpenID Connect provider', () => {
 
   it.each([
     ['unavailable', { unspent: true, retryAfterMs: 1000 }],
-    ['html', { unspent: false }],
+    ['html', { unspent: true, relayed: true }],
     ['hang', { unspent: false }],
     ['drop-after-commit', { unspent: false }],
   ] as const)(
