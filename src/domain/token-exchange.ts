@@ -20,4 +20,3 @@ export interface TokenExchangeRequest {
 /** RFC 8693 §3. */
 export const ACCESS_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:access_token'
 export const JWT_TYPE = 'urn:ietf:params:oauth:token-type:jwt'
-export const REFRESH_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:refresh_token'

@@ -3,9 +3,3 @@ export function rawQuery(target: string): string {
   const mark = target.indexOf('?')
   return mark === -1 ? '' : target.slice(mark + 1)
 }
-
-/** The path of a request target as it arrived. */
-export function rawPath(target: string): string {
-  const mark = target.indexOf('?')
-  return mark === -1 ? target : target.slice(0, mark)
-}

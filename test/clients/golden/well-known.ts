@@ -12,7 +12,6 @@ export const SERVER_METADATA_OF_PATH: Probe = {
   url: '{issuer}/.well-known/oauth-authorization-server{path}',
   status: 404,
 }
-export const OPENID_OF_PATH: Probe = { url: '{issuer}/.well-known/openid-configuration{path}', status: 404 }
 
 /** The same request with headers. */
 export function withHeaders(probe: Probe, headers: Readonly<Record<string, string>>): Probe {
