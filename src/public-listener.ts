@@ -13,6 +13,7 @@ import { noteArrivals } from './http/arrival.ts'
 import { closeAfterAnswer } from './http/close-after-answer.ts'
 import { answerConnectionError } from './http/connection-errors.ts'
 import { replyNotFound, replyOAuthError, replyRouteRefusal } from './http/error-reply.ts'
+import { continueWhenRead } from './http/expectations.ts'
 import { withLateChildren } from './http/late-logger.ts'
 import { closeWithConnection } from './http/queued-answers.ts'
 import { acceptRateLimits } from './http/rate-limit.ts'
@@ -80,6 +81,7 @@ export async function createPublicListener(
 
   if (tracing) traceRequests(app, tracing)
   noteArrivals(app, Date.now)
+  continueWhenRead(app.server)
   // Hooks of every request are plain callbacks: a promise for each would cost more than what they do.
   app.addHook('onRequest', (request, reply, done) => {
     if (!reply.raw.socket) closeWithConnection(reply.raw)

@@ -169,6 +169,25 @@ describe('a request that is still on its way', () => {
   })
 })
 
+it.each([false, true])(
+  'a client that waits before it sends a body is told to go on if it may, and spared it otherwise, refused: %s (B236)',
+  async (refused) => {
+    const { access_token } = await client.obtain(route, ALICE)
+    const socket = connect(Number(new URL(gateway.issuer).port), '127.0.0.1')
+    const authorization = refused ? '' : `Authorization: Bearer ${access_token}\r\n`
+    const lines = `Host: ${new URL(gateway.issuer).host}\r\n${authorization}Content-Length: 2\r\nConnection: close\r\n`
+    socket.write(`POST /mcp HTTP/1.1\r\n${lines}Expect: 100-continue\r\n\r\n`)
+    const [first] = await once(socket.setEncoding('latin1'), 'data')
+    if (!refused) {
+      expect(first).toBe('HTTP/1.1 100 Continue\r\n\r\n')
+      socket.write('{}')
+    }
+    const answer = refused ? first : await text(socket)
+    expect(answer).toMatch(refused ? /^HTTP\/1\.1 401 / : /^HTTP\/1\.1 200 /)
+    socket.destroy()
+  },
+)
+
 describe('a batch of the revision 2025-03-26', () => {
   it.each([
     ['without a version header', {}],
