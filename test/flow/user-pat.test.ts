@@ -214,6 +214,42 @@ describe('a route where every user brings their own token (U-15, S-11, B194)', (
     expect(await saw(await finish(client, verifier, end))).toBe('ghp_bob_0123456789abcdef')
   })
 
+  it('takes a token as people paste it, with blanks and line ends around, and tries nothing that is none (B194)', async () => {
+    const client = await register(gateway.issuer)
+    const { browser, page, verifier } = await reachConnect(client, 'bob')
+    probed = []
+    const pasted = (pat: string) => browser.submit(formWith(page, 'pat'), { pat, decision: 'connect' })
+    for (const none of [
+      '',
+      'short',
+      'ghp_bob_0123456789\r\nabcdef',
+      'ghp_b\u00f6b_0123456789',
+      `ghp_${'x'.repeat(4096)}`,
+    ]) {
+      const refused = await pasted(none)
+      expect([refused.status, refused.body]).toEqual([400, expect.stringMatching(/does not look like a token/)])
+    }
+    expect(probed).toEqual([])
+    const tried = await pasted(' \t\ufeffghp_bob_0123456789abcdef\u00a0\r\n')
+    expect(probed).toEqual(['ghp_bob_0123456789abcdef'])
+    const end = await browser.submit(formWith(tried, 'keep'), { decision: 'keep' })
+    expect(await saw(await finish(client, verifier, end))).toBe('ghp_bob_0123456789abcdef')
+  })
+
+  it('keeps one token of two tabs, and gives one code (A-37)', async () => {
+    const client = await register(gateway.issuer)
+    const { browser, page, verifier } = await reachConnect(client, 'bob')
+    const first = await browser.submit(formWith(page, 'pat'), { pat: 'ghp_bob_0123456789abcdef', decision: 'connect' })
+    const tabs = await Promise.all(
+      ['keep', 'keep', 'keep'].map((decision) => browser.submit(formWith(first, 'keep'), { decision })),
+    )
+    const [end, ...more] = tabs.filter(({ stopped }) => stopped)
+    expect(more).toEqual([])
+    expect(tabs.filter(({ stopped }) => !stopped).map(({ status }) => status)).toEqual([400, 400])
+    if (!end) throw new Error('no code')
+    expect(await saw(await finish(client, verifier, end))).toBe('ghp_bob_0123456789abcdef')
+  })
+
   it('does not believe that a token has ended with which the API has just answered', async () => {
     const client = await register(gateway.issuer)
     const { browser, page, verifier } = await reachConnect(client, 'bob')

@@ -1,7 +1,9 @@
-import { describe, expect, it } from 'vitest'
+import type { RequestListener } from 'node:http'
+import { afterEach, describe, expect, it } from 'vitest'
 import { parseHeaderTemplate } from '../../src/domain/header-template.ts'
 import { Secret } from '../../src/domain/secret.ts'
 import { probePat } from '../../src/providers/pat.ts'
+import { type PlainServer, startPlainServer } from '../fixtures/plain-server.ts'
 
 const TEMPLATE = parseHeaderTemplate('Bearer {credential}')
 
@@ -61,5 +63,53 @@ describe('the account of a token', () => {
     ['is a list', { login: ['alice'] }],
   ])('that %s proves nothing, so that nothing is kept', async (_what, body) => {
     expect(await probed(body)).toEqual({ outcome: 'unavailable', reason: 'no_account' })
+  })
+})
+
+describe('a server that is to try a token', () => {
+  const servers: PlainServer[] = []
+  afterEach(async () => {
+    await Promise.all(servers.splice(0).map((server) => server.close()))
+  })
+
+  async function start(listener: RequestListener): Promise<PlainServer> {
+    const server = await startPlainServer(listener)
+    servers.push(server)
+    return server
+  }
+
+  async function probedAt({ url }: PlainServer) {
+    if (!TEMPLATE.ok) throw new Error('no template')
+    const headers = [{ name: 'authorization', template: TEMPLATE.value }]
+    return probePat({ url, headers, account: 'login' }, new Secret('token-0123456789'))
+  }
+
+  it('gets it, and nobody whom that server redirects to (X-03)', async () => {
+    const seen: unknown[] = []
+    const other = await start((request, response) => {
+      seen.push(request.headers.authorization)
+      response.end('{"login":"somebody"}')
+    })
+    const first = await start((request, response) => {
+      seen.push(request.headers.authorization)
+      response.writeHead(307, { location: other.url }).end()
+    })
+    expect(await probedAt(first)).toEqual({ outcome: 'unavailable', reason: 'http_307' })
+    expect(seen).toEqual(['Bearer token-0123456789'])
+    expect(await probedAt(other)).toMatchObject({ outcome: 'accepted', account: 'somebody' })
+  })
+
+  it.each([
+    ['without end', 'answer_too_large', `"${'x'.repeat(2 * 1024 * 1024)}"`],
+    ['that is no object', 'answer_not_json', '[{"login":"alice"}]'],
+    ['that is a page', 'answer_not_json', '<html>'],
+    [
+      'that is nested too deep for most readers, and names nobody',
+      'no_account',
+      `${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`,
+    ],
+  ])('proves nothing with an answer %s', async (_what, reason, body) => {
+    const server = await start((_request, response) => void response.end(body))
+    expect(await probedAt(server)).toEqual({ outcome: 'unavailable', reason })
   })
 })
