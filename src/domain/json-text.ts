@@ -58,9 +58,13 @@ export function depthOf(text: string): number {
   return deepest
 }
 
-/** `key` as parsers see it that find members without regard to case, by Unicode's rules: `paramſ` too. */
+/**
+ * `key` as parsers see it that find members without regard to case, by Unicode's rules (`paramſ` too), or whose strings end
+ * at NUL.
+ */
 export function foldKey(key: string): string {
-  return key.toLowerCase().toUpperCase()
+  const nul = key.indexOf('\0')
+  return (nul < 0 ? key : key.slice(0, nul)).toLowerCase().toUpperCase()
 }
 
 const QUOTE = 0x22

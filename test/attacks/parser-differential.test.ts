@@ -55,6 +55,7 @@ describe('B214 bodies that two parsers read in two ways', () => {
     ['a key in other letters', '{"id":1,"method":"tools/call","params":{"name":"safe","NAME":"danger"}}'],
     ['a method in other letters alone', '{"id":1,"result":{},"Method":"tools/call","Params":{"name":"danger"}}'],
     ['a letter that folds to another', '{"id":1,"method":"ping","paramſ":{"name":"danger"}}'],
+    ['a name that C ends at NUL', '{"id":1,"method":"tools/call","params":{"name\\u0000":"danger","name":"safe"}}'],
     ['__proto__', '{"id":1,"result":{},"__proto__":{"method":"tools/call","params":{"name":"danger"}}}'],
     ['__proto__ in params', '{"id":1,"method":"tools/call","params":{"name":"safe","__proto__":{"name":"danger"}}}'],
     ['a batch with one of them', `[${CALL},{"id":2,"method":"tools/call","params":{"name":"safe","name":"danger"}}]`],
