@@ -26,6 +26,22 @@ export interface ExchangedTokens {
   drop(grantId: string): void
 }
 
+/** What came of asking the provider. */
+interface Asked {
+  readonly result: ServerToken
+  /** Present when it may be kept. */
+  readonly entry?: Kept
+  /** How long the provider wants to be left alone, ms. */
+  readonly retryAfterMs?: number
+}
+
+interface Failed {
+  readonly result: ServerToken
+  /** ms since 1970. */
+  readonly at: number
+  readonly pauseMs: number
+}
+
 interface Kept {
   readonly token: Secret
   /** Hash of the token that it was exchanged for: another one is another exchange. */
@@ -43,15 +59,17 @@ const RENEW_AT = 0.8
 /** For tokens whose life nobody tells, and the most for all others: what a provider takes back ends here by then. */
 const UNTOLD_LIFE_MS = 5 * 60_000
 const LONGEST_USE_MS = 60 * 60_000
-/** After a failed exchange the provider is left alone for a while, so that every request does not ask again. */
+/** After a failed exchange the provider is left alone for a while, so that every request does not ask again; */
 const PAUSE_MS = 5_000
+/** longer where it wants that, but it may be wrong about itself. */
+const LONGEST_PAUSE_MS = 5 * 60_000
 /** A token this young does not get better by having it issued once more: it is refused for other reasons. */
 const YOUNG_MS = 30_000
 
 /** Exchanges what `credentials` keeps fresh. */
 export function createExchangedTokens(gateway: Gateway, credentials: FreshCredentials): ExchangedTokens {
   const kept = new LRUCache<string, Kept>({ max: MAX_KEPT })
-  const failed = new LRUCache<string, { readonly result: ServerToken; readonly at: number }>({ max: MAX_KEPT })
+  const failed = new LRUCache<string, Failed>({ max: MAX_KEPT })
   const underWay = new Map<string, Promise<ServerToken>>()
 
   /** A clock that was set back makes nothing young. */
@@ -74,18 +92,19 @@ export function createExchangedTokens(gateway: Gateway, credentials: FreshCreden
     const running = underWay.get(grantId)
     if (running) return running
     const pause = failed.get(grantId)
-    if (pause && isYounger(pause.at, PAUSE_MS)) return orStillGood(pause.result, present, now)
+    if (pause && isYounger(pause.at, pause.pauseMs)) return orStillGood(pause.result, present, now)
 
     // What ends meanwhile is dropped from `underWay`, and then nothing of it is kept.
     const flight: Promise<ServerToken> = exchange(route, rule, access, tokens)
-      .then(({ result, entry }) => {
+      .then(({ result, entry, retryAfterMs = 0 }) => {
         if (underWay.get(grantId) !== flight) return result
         if (entry) {
           kept.set(grantId, replacedAt === undefined ? entry : { ...entry, replacedAt })
           failed.delete(grantId)
           return result
         }
-        failed.set(grantId, { result, at: gateway.now() })
+        const pauseMs = Math.min(Math.max(PAUSE_MS, retryAfterMs), LONGEST_PAUSE_MS)
+        failed.set(grantId, { result, at: gateway.now(), pauseMs })
         return orStillGood(result, present, gateway.now())
       })
       .finally(() => {
@@ -96,7 +115,7 @@ export function createExchangedTokens(gateway: Gateway, credentials: FreshCreden
   }
 
   /** One exchange; for a refused token that is not young a second one with a newer token, if that can be had. */
-  async function exchange(route: Route, rule: ExchangeRule, access: OpenAccess, tokens: HeldTokens) {
+  async function exchange(route: Route, rule: ExchangeRule, access: OpenAccess, tokens: HeldTokens): Promise<Asked> {
     const first = await ask(route, rule, access, tokens)
     if (first.result.outcome !== 'subject_refused') return first
     // Fresh ones are refused for a reason that no sign-in would mend.
@@ -106,12 +125,7 @@ export function createExchangedTokens(gateway: Gateway, credentials: FreshCreden
     return hashOf(newer.tokens) === hashOf(tokens) ? first : ask(route, rule, access, newer.tokens)
   }
 
-  async function ask(
-    route: Route,
-    rule: ExchangeRule,
-    access: OpenAccess,
-    tokens: HeldTokens,
-  ): Promise<{ readonly result: ServerToken; readonly entry?: Kept }> {
+  async function ask(route: Route, rule: ExchangeRule, access: OpenAccess, tokens: HeldTokens): Promise<Asked> {
     const acting = await gateway.upstreamClients.recall(rule.provider, access.grant.clientId, tokens.issuedTo)
     const exchange = acting?.provider.exchange
     const outcome: ExchangeOutcome = (await exchange?.(tokens.accessToken, rule.request)) ?? UNKNOWN
@@ -119,8 +133,10 @@ export function createExchangedTokens(gateway: Gateway, credentials: FreshCreden
     if (outcome.outcome === 'exchanged') gateway.upstreamClients.accepted(rule.provider, tokens.issuedTo)
     note(route, rule, access, outcome)
     if (outcome.outcome !== 'exchanged') {
-      const isLost = outcome.reason === 'invalid_client' && (await isForgotten(rule, access, tokens))
-      return { result: { outcome: isLost ? 'ended' : outcome.outcome } }
+      const { reason, retryAfterMs } = outcome
+      const isLost = reason === 'invalid_client' && (await isForgotten(rule, access, tokens))
+      const result = { outcome: isLost ? 'ended' : outcome.outcome } as const
+      return { result, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) }
     }
     const { token, expiresAt } = outcome.exchanged
     const now = gateway.now()

@@ -88,6 +88,8 @@ export type ExchangeOutcome =
   | {
       readonly outcome: 'subject_refused' | 'interaction_required' | 'misconfigured' | 'unavailable'
       readonly reason: string
+      /** How long the provider wants to be left alone, ms. */
+      readonly retryAfterMs?: number
     }
 
 /** Makes further clients of the gateway at a provider. No method throws for anything that the provider does. */

@@ -62,11 +62,11 @@ export function exchangeForm(
 export function readExchange(
   style: KnownExchangeStyle,
   request: TokenExchangeRequest,
-  { status, body }: PlainAnswer,
+  { status, body, retryAfterMs }: PlainAnswer,
   now: number,
 ): ExchangeOutcome {
   const members = parseJsonObject(body)
-  if (status >= 500 || status === 429) return failedExchange(troubleOfStatus(status))
+  if (status >= 500 || status === 429) return failedExchange(troubleOfStatus(status, retryAfterMs))
   if (members && typeof members.error === 'string') return readRefusal(members)
   if (status < 200 || status > 299) return failedExchange(troubleOfStatus(status))
   if (!members) return { outcome: 'unavailable', reason: 'answer_not_json' }
@@ -74,8 +74,9 @@ export function readExchange(
 }
 
 /** The outcome of an exchange whose answer never came, or cannot be read. */
-export function failedExchange({ effect, reason }: ProviderTrouble): ExchangeOutcome {
-  return { outcome: effect === 'dead' ? 'subject_refused' : effect, reason }
+export function failedExchange({ effect, reason, retryAfterMs }: ProviderTrouble): ExchangeOutcome {
+  const outcome = effect === 'dead' ? 'subject_refused' : effect
+  return { outcome, reason, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) }
 }
 
 function readRefusal(members: Members): ExchangeOutcome {

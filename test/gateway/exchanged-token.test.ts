@@ -123,6 +123,26 @@ describe('tokens issued for servers', () => {
     expect(outcomes).toEqual(['misconfigured', 'ended'])
   })
 
+  it('are not asked for again before the provider wants it, however often they are needed (C26)', async () => {
+    const refused = get()
+    await turn()
+    asked[0]?.resolve({ outcome: 'unavailable', reason: 'http_429', retryAfterMs: 60_000 })
+    expect(await refused).toEqual({ outcome: 'unavailable' })
+    now = 59_999
+    expect(await get()).toEqual({ outcome: 'unavailable' })
+    expect(asked).toHaveLength(1)
+    now = 60_000
+    expect(await obtain('a-1')).toBe('a-1')
+    // A provider may be wrong about itself.
+    exchanged.drop('alice')
+    const again = get()
+    await turn()
+    asked[2]?.resolve({ outcome: 'unavailable', reason: 'http_503', retryAfterMs: 24 * 3_600_000 })
+    await again
+    now += 5 * 60_000
+    expect(await obtain('a-2')).toBe('a-2')
+  })
+
   it('are used for five minutes at the most when nobody tells their life, and for an hour when it is longer', async () => {
     expect(await obtain('a-1')).toBe('a-1')
     now = 5 * 60_000 * 0.79

@@ -198,6 +198,19 @@ describe.each([
   })
 })
 
+describe('a provider that wants to be left alone', () => {
+  it.each([
+    ['oidc', oidc],
+    ['oauth2', oauth2],
+  ] as const)('says for how long, at one of type %s (RFC 9110 §10.2.3, C26)', async (_type, connect) => {
+    answerWith({ status: 429, retryAfter: 60, body: {} })
+    const asked = { outcome: 'unavailable', reason: 'http_429', retryAfterMs: 60_000 }
+    expect(await exchange(connect())).toEqual(asked)
+    answerWith({ status: 503, body: {} })
+    expect(await exchange(connect())).toEqual({ outcome: 'unavailable', reason: 'http_503' })
+  })
+})
+
 describe('what differs', () => {
   it('writes lists where a provider wants JSON', async () => {
     answerWith({ body: ISSUED })
