@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { auditedClient, auditedUser } from '../audit.ts'
 import { tokenProviderOf } from '../domain/credential.ts'
 import { oauthFailure } from '../domain/errors.ts'
-import type { SignInStage } from '../domain/interaction.ts'
+import type { AtProvider, SignInStage } from '../domain/interaction.ts'
 import { decide } from '../domain/policy.ts'
 import { newId } from '../domain/token.ts'
 import { circumstances } from '../http/circumstances.ts'
@@ -22,6 +22,7 @@ type SignedIn = Extract<SignInOutcome, { outcome: 'signed-in' }>
 /**
  * What follows a successful sign-in: policy first; then, if the server needs something that this sign-in did not bring,
  * another provider or the page for the user's own token; then the code. Nothing is stored before all of it is there.
+ * Rejects with StoreUnavailable; then what the sign-in brought is given back.
  */
 export async function afterSignIn(
   server: AuthorizationServer,
@@ -30,10 +31,33 @@ export async function afterSignIn(
   interaction: SignInStage,
   outcome: SignedIn,
 ): Promise<FastifyReply> {
-  const asked = interaction.request
-  const { upstreamClient, rememberedFor } = interaction
-  const signedInAt = { provider: interaction.provider, ...(upstreamClient === undefined ? {} : { upstreamClient }) }
+  const { provider, upstreamClient } = interaction
+  const signedInAt = { provider, ...(upstreamClient === undefined ? {} : { upstreamClient }) }
   const discard = () => discardTokens(server, interaction, { at: signedInAt, tokens: outcome.tokens })
+  try {
+    return await goOn(server, request, reply, { interaction, outcome, signedInAt, discard })
+  } catch (error) {
+    // Whatever was stored nevertheless has reached nobody.
+    discard()
+    throw error
+  }
+}
+
+/** A sign-in that has ended well, and the way to give back what it brought. */
+interface Ended {
+  readonly interaction: SignInStage
+  readonly outcome: SignedIn
+  readonly signedInAt: AtProvider
+  discard(): void
+}
+
+async function goOn(
+  server: AuthorizationServer,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { interaction, outcome, signedInAt, discard }: Ended,
+): Promise<FastifyReply> {
+  const { request: asked, rememberedFor } = interaction
   const identity = interaction.signedIn ?? outcome.identity
   const route = server.routes.find((candidate) => candidate.path === interaction.routePath)
   const client = await askingClient(server, asked)

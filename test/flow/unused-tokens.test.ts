@@ -1,3 +1,4 @@
+import Database from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createBrowser, type Page } from '../fixtures/browser.ts'
 import { startTestGateway, type TestGateway } from '../fixtures/gateway.ts'
@@ -26,15 +27,14 @@ let second: IdentityProvider
 let server: PlainServer
 let gateway: TestGateway
 let client: KnownClient
+let alice: { readonly sub: string; readonly email: string; readonly email_verified: boolean }
 
 /** Timers that repeat stand still, so that tests say when what has ended is collected. */
 async function start(route: Record<string, unknown>, revocationEnds = 'tokens'): Promise<void> {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
   clock = installMovableClock()
-  const accounts = [
-    { sub: 'alice', email: 'alice@example.com', email_verified: true },
-    { sub: 'eve', email: 'eve@evil.example', email_verified: true },
-  ] as const
+  alice = { sub: 'alice', email: 'alice@example.com', email_verified: true }
+  const accounts = [alice, { sub: 'eve', email: 'eve@evil.example', email_verified: true }] as const
   corp = await startIdentityProvider({ accounts, accessTokenTtlSeconds: TTL_MS / 1000 })
   second = await startIdentityProvider({ accessTokenTtlSeconds: TTL_MS / 1000 })
   server = await startPlainServer((_request, response) => void response.end('{}'))
@@ -102,6 +102,30 @@ describe('tokens of a sign-in that nobody needs (V-03)', () => {
     corp.setCurrentAccount('alice')
     expect((await come()).url.searchParams.has('code')).toBe(true)
     expect(givenBack()).toEqual([1, 0])
+  })
+})
+
+describe('tokens of a sign-in whose outcome cannot be stored (V-03, C41)', () => {
+  it.each<[string, Record<string, unknown>]>([
+    ['the grant', { credential: { kind: 'provider-token' } }],
+    ['that a second leg begins', SECOND],
+  ])('are given back: %s', async (_, route) => {
+    await start(route)
+    const other = new Database(gateway.databaseFile)
+    const { email } = alice
+    // While the provider answers, another program takes hold of the database.
+    Object.defineProperty(alice, 'email', {
+      get() {
+        if (!other.inTransaction && refreshesAt(corp) > 0) other.exec('BEGIN IMMEDIATE')
+        return email
+      },
+    })
+    expect((await come()).status).toBe(503)
+    await expect.poll(givenBack).toEqual([1, 0])
+    other.exec('ROLLBACK')
+    Object.defineProperty(alice, 'email', { value: email })
+    expect((await come()).url.searchParams.has('code')).toBe(true)
+    other.close()
   })
 })
 
