@@ -34,7 +34,8 @@ const COMMANDS: Readonly<Record<string, Command>> = {
 const WITH_CONFIG = ['serve', 'check-config', 'migrate']
 
 // Older ones fail somewhere inside a dependency, in words that help nobody.
-if (Number.parseInt(process.versions.node, 10) < 22) {
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+if (major < 22 || (major === 22 && minor < 19)) {
   process.stderr.write(`gatehouse: Node ${process.versions.node} is too old; install Node 22.19 or newer\n`)
   process.exit(1)
 }

@@ -30,6 +30,19 @@ describe('gatehouse (DESIGN 1.1)', () => {
   })
 
   it.each([
+    ['20.20.2', 1],
+    ['22.18.0', 1],
+    ['22.19.0', 0],
+    ['24.0.0', 0],
+  ])('on Node %s ends with %i, because package.json asks for 22.19', async (version, code) => {
+    const pretend = `Object.defineProperty(process,'versions',{value:{...process.versions,node:'${version}'}})`
+    const env = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(pretend)}` }
+    const ended = await run(['--version'], { env })
+    expect(ended.code).toBe(code)
+    expect(ended.stderr).toBe(code === 0 ? '' : `gatehouse: Node ${version} is too old; install Node 22.19 or newer\n`)
+  })
+
+  it.each([
     ['no command', [], /a command is missing/],
     ['an unknown command', ['frobnicate'], /no such command/],
     ['a name of Object.prototype', ['constructor'], /no such command/],
