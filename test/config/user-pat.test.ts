@@ -21,7 +21,13 @@ describe('credential.kind: user-pat', () => {
       kind: 'user-pat',
       label: 'GitHub personal access token',
       createUrl: 'https://github.com/settings/tokens',
-      probe: { url: 'https://api.github.com/user', account: 'login', scopes: 'header:x-oauth-scopes' },
+      help: 'It needs the scope repo.',
+      probe: {
+        url: 'https://api.github.com/user',
+        account: 'login',
+        scopes: 'header:x-oauth-scopes',
+        expires: 'header:github-authentication-token-expiration',
+      },
     })
     expect(notes?.inject.map((header) => header.name)).toEqual(['authorization'])
   })

@@ -24,6 +24,8 @@ const REFUSED: readonly (readonly [rule: string, path: string, from: string, to:
   ['a port alone', 'listen', 'listen: 127.0.0.1:8080', 'listen: 8080', /must be text/],
   ['no host', 'listen', 'listen: 127.0.0.1:8080', 'listen: ":8080"', /not an address/],
   ['a port beyond 65535', 'listen', 'listen: 127.0.0.1:8080', 'listen: 127.0.0.1:65536', /port/],
+  ['brackets around a name', 'listen', 'listen: 127.0.0.1:8080', 'listen: "[localhost]:8080"', /IPv6/],
+  ['an interface of IPv6', 'listen', 'listen: 127.0.0.1:8080', 'listen: "[fe80::1%eth0]:8080"', /IPv6/],
   ['a bare IPv6 address', 'listen', 'listen: 127.0.0.1:8080', 'listen: "::1:8080"', /not an address/],
   ['operations on all of IPv4 (X-18)', 'operations.listen', '127.0.0.1:9090', '0.0.0.0:9090', /every interface/],
   ['operations on all of IPv6 (X-18)', 'operations.listen', '127.0.0.1:9090', '"[::0]:9090"', /every interface/],
@@ -345,6 +347,19 @@ describe('values of gateway.yaml', () => {
     const loop = edit(['listen: 127.0.0.1:8080', 'listen: 0.0.0.0:8082'])
     expect(problemOf(loop).path).toBe('routes./github.upstream')
   })
+
+  it.each([
+    ['http', 80, 443],
+    ['https', 443, 80],
+  ])(
+    'sees that %s without a port leads to a listener on port %i, and not to one on %i (X-14)',
+    (scheme, port, other) => {
+      const upstream = ['http://127.0.0.1:8082/mcp', `${scheme}://127.0.0.1/mcp`] as const
+      const listening = (at: number) => edit(upstream, ['listen: 127.0.0.1:8080', `listen: 127.0.0.1:${at}`])
+      expect(problemOf(listening(port)).path).toBe('routes./github.upstream')
+      expect(configOf(listening(other)).listen.port).toBe(other)
+    },
+  )
 
   it('warns about an http upstream on a public name, and not about one on a private network', () => {
     const [warning, ...more] = configOf(edit(['http://127.0.0.1:8082', 'http://mcp.example.org'])).warnings
