@@ -95,11 +95,11 @@ function readRefreshToken(value: unknown): Secret | undefined {
 }
 
 /**
- * `expires_in` in seconds, or undefined for "does not say". Some servers write it as a string. Zero and less are not
+ * `expires_in` in seconds, or undefined for "does not say". Some servers write it as a string. Less than one is not
  * believed: read as an end they would cause a refresh on every request, and the MCP server notices a dead token anyway.
  */
 export function readLifeSeconds(value: unknown): number | undefined {
   const seconds = typeof value === 'string' && /^[0-9]{1,12}$/.test(value) ? Number(value) : value
-  if (typeof seconds !== 'number' || !Number.isFinite(seconds) || seconds <= 0) return undefined
+  if (typeof seconds !== 'number' || !Number.isFinite(seconds) || seconds < 1) return undefined
   return Math.min(Math.floor(seconds), MAX_LIFE_SECONDS)
 }

@@ -255,6 +255,8 @@ describe('a token answer is judged before it is stored (B131)', () => {
     [3600, 3600_000],
     ['3600', 3600_000],
     [1e12, 365 * 24 * 3600_000],
+    [3600.9, 3600_000],
+    [0.5, undefined],
     [0, undefined],
     [-1, undefined],
     [null, undefined],
