@@ -48,6 +48,8 @@ const CHECKED_UNTOLD_MS = 60 * 60_000
 /** How long a caller waits for a refresh, which goes on without it (C25). */
 const PATIENCE_MS = 10_000
 const RESUMED = 10_000
+/** No provider may be said to have a longer one. */
+const LONGEST_GRACE_MS = 60 * 60_000
 
 export function createFreshCredentials(
   gateway: Gateway,
@@ -128,7 +130,8 @@ export function createFreshCredentials(
       return outcome === 'ended' ? outcome : 'kept'
     },
     async resume() {
-      for (const { grantId, purpose, presentedAt } of await gateway.store.findInterrupted(RESUMED)) {
+      const since = gateway.now() - LONGEST_GRACE_MS
+      for (const { grantId, purpose, presentedAt } of await gateway.store.findInterrupted(RESUMED, since)) {
         const grant = await gateway.store.findGrant(grantId)
         const row = await gateway.store.findCredential(grantId, purpose)
         const rules = grant && providerOf(grant, purpose)?.refreshRules

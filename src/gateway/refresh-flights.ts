@@ -46,7 +46,6 @@ export function createRefreshFlights(tools: TurnTools, routeOf: (path: string) =
   const underWay = new Map<string, Promise<FreshToken>>()
   const issued = new Map<string, { readonly version: number; readonly tokens: HeldTokens }>()
   const heldBack = new LRUCache<string, number>({ max: 10_000 })
-  const relayed = new LRUCache<string, { readonly version: number; readonly until: number }>({ max: 10_000 })
   const later = new Map<string, NodeJS.Timeout>()
   let closing = false
 
@@ -67,30 +66,18 @@ export function createRefreshFlights(tools: TurnTools, routeOf: (path: string) =
     const unstored = issued.get(task.credentialId)
     if (unstored && task.seenVersion <= unstored.version) return standIn(task, unstored.tokens)
     const waiting = performance.now() + BUSY_MS
-    let turn = await attempt(task, urgent)
+    let turn = await takeTurn(tools, task, urgent)
     while (turn.outcome === 'busy' && performance.now() < waiting) {
       await sleep(BUSY_STEP_MS)
-      turn = await attempt(task, urgent)
+      turn = await takeTurn(tools, task, urgent)
     }
     for (const pauseMs of PROMPT_PAUSES_MS) {
       if (turn.outcome !== 'doubtful' || turn.graceMs <= pauseMs) break
       await sleep(pauseMs)
-      turn = await attempt(task, true)
+      turn = await takeTurn(tools, task, true)
     }
     if (turn.outcome === 'doubtful') pursue(task, turn.graceMs, pursued)
     return conclude(task, turn)
-  }
-
-  /** An outage in which intermediaries answer may last for hours: its first answer begins the one grace that is made use of. */
-  async function attempt(task: RefreshTask, urgent: boolean): Promise<TurnOutcome> {
-    const turn = await takeTurn(tools, task, urgent)
-    if (turn.outcome !== 'doubtful' || !turn.unspent) return turn
-    const { version, graceMs } = turn
-    const begun = relayed.get(task.credentialId)
-    const until = begun?.version === version ? begun.until : gateway.now() + graceMs
-    relayed.set(task.credentialId, { version, until })
-    const leftMs = Math.min(graceMs, until - gateway.now())
-    return leftMs > 0 ? { ...turn, graceMs: leftMs } : { outcome: 'unavailable' }
   }
 
   /** The store still has the token that these replaced: whatever its lease says, that one must not be presented again. */

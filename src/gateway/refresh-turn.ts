@@ -6,7 +6,7 @@ import type { RefreshRules } from '../domain/provider-profile.ts'
 import { graceLeft, judgeDoubtful } from '../domain/refresh-intent.ts'
 import type { IssuedTo } from '../domain/upstream-client.ts'
 import type { IdentityOutcome, Provider, RefreshOutcome } from '../providers/provider.ts'
-import type { CredentialPurpose, CredentialRow } from '../storage/store.ts'
+import type { CredentialPurpose, CredentialRow, PresentedInVain } from '../storage/store.ts'
 import { openTokens, sealTokens } from '../vault.ts'
 import type { DurableWrites } from './durable-writes.ts'
 import type { Gateway } from './gateway.ts'
@@ -25,8 +25,7 @@ export interface RefreshTask {
 
 /**
  * What one attempt came to. `busy`: another process is at it. `doubtful`: the provider may have exchanged the refresh token,
- * and presenting it again is safe for `graceMs` more; where it is `unspent` all the same, because nobody but an intermediary
- * said otherwise, nothing is noted. `held_back`: it is not safe, and the access token still lives.
+ * and presenting it again is safe for `graceMs` more. `held_back`: it is not safe, and the access token still lives.
  */
 export type TurnOutcome =
   | {
@@ -38,7 +37,7 @@ export type TurnOutcome =
     }
   | { readonly outcome: 'fresh'; readonly tokens: HeldTokens }
   | { readonly outcome: 'ended' | 'unavailable' | 'busy' }
-  | { readonly outcome: 'doubtful'; readonly graceMs: number; readonly unspent: boolean; readonly version: number }
+  | { readonly outcome: 'doubtful'; readonly graceMs: number }
   | { readonly outcome: 'held_back'; readonly version: number }
 
 /** Where the tokens of grants come from; undefined when the configuration no longer says so. */
@@ -60,10 +59,14 @@ interface Issued {
   readonly issuedTo: IssuedTo | undefined
 }
 
-/** What a refresh token came to that was presented `at`, and `before` without anybody learning the outcome (ms since 1970). */
+/**
+ * What a refresh token came to that was presented `at`, and `before` without anybody learning the outcome; `relayedAt`: since
+ * when somebody else has answered for the provider (ms since 1970).
+ */
 interface Presented {
   readonly at: number
   readonly before: number | undefined
+  readonly relayedAt: number | undefined
   readonly outcome: RefreshOutcome
 }
 
@@ -104,7 +107,7 @@ export async function takeTurn(tools: TurnTools, task: RefreshTask, urgent: bool
   if (presented === 'busy') return { outcome: 'busy' }
   if (presented === 'give-up') return endGrant(tools, of, 'refresh_interrupted')
   if (presented === 'wait') {
-    await release(tools, row, false)
+    await release(tools, row, 'doubtful')
     return { outcome: 'held_back', version: row.version }
   }
   gateway.metrics.upstreamRefreshes.inc({
@@ -128,20 +131,20 @@ async function present(
   const claim = await gateway.store.claimRefresh(row.id, row.version, at, at + LEASE_MS)
   if (claim.outcome === 'lost') return 'busy'
   failpoint?.('refresh.claimed')
-  const { presentedAt: before } = claim
+  const { presentedAt: before, relayedAt } = claim
   if (before !== undefined) {
     const accessAlive = !refused && servesOn(held, before, at)
     const verdict = judgeDoubtful(rules, { presentedAt: before, accessAlive }, at)
     if (verdict !== 'present') return verdict
   }
-  return { at, before, outcome: await ask() }
+  return { at, before, relayedAt, outcome: await ask() }
 }
 
 async function settle(
   tools: TurnTools,
   of: Issued,
   provider: Provider,
-  { at, before, outcome }: Presented,
+  { at, before, relayedAt = at, outcome }: Presented,
 ): Promise<TurnOutcome> {
   const { gateway, pace } = tools
   const { grant, row, issuedTo } = of
@@ -173,10 +176,12 @@ async function settle(
   pace.failed(provider.name, row.id, retryAfterMs)
   // An earlier presentation stays doubtful, whatever became of this one.
   const isCertain = unspent && before === undefined
-  await release(tools, row, isCertain)
-  const graceMs = graceLeft(provider.refreshRules, before ?? at, gateway.now())
-  if (graceMs === 0 || (isCertain && !relayed)) return { outcome: 'unavailable' }
-  return { outcome: 'doubtful', graceMs, unspent: isCertain, version: row.version }
+  const known = relayed ? 'relayed' : 'unspent'
+  await release(tools, row, isCertain ? known : 'doubtful')
+  if (isCertain && !relayed) return { outcome: 'unavailable' }
+  // An outage in which others answer may last for hours: its first answer begins the one grace that is made use of.
+  const graceMs = graceLeft(provider.refreshRules, isCertain ? relayedAt : (before ?? at), gateway.now())
+  return graceMs === 0 ? { outcome: 'unavailable' } : { outcome: 'doubtful', graceMs }
 }
 
 /** For so long a doubtful token without a known end is taken to live. */
@@ -189,8 +194,8 @@ function servesOn(held: HeldTokens, presentedAt: number, now: number): boolean {
 }
 
 /** That a token is unspent must be stored as surely as a new one: otherwise it would be given up one day. */
-async function release({ gateway, writes }: TurnTools, row: CredentialRow, unspent: boolean): Promise<void> {
-  await writes.persist(() => gateway.store.releaseRefresh(row.id, row.version, unspent))
+async function release({ gateway, writes }: TurnTools, row: CredentialRow, known: PresentedInVain): Promise<void> {
+  await writes.persist(() => gateway.store.releaseRefresh(row.id, row.version, known))
 }
 
 /** Seals new tokens for their row. */

@@ -1,3 +1,4 @@
+import type { SQL } from 'drizzle-orm'
 import { and, eq, isNotNull, isNull, lte, or, sql } from './drizzle.ts'
 import { credentials } from './sqlite-schema.ts'
 import { type Queries, type Session, withoutNulls } from './sqlite-session.ts'
@@ -77,37 +78,38 @@ export function credentialVerbs(session: Session): Pick<Store, CredentialVerbs> 
     claimRefresh: (id, version, now, until) =>
       session.write((queries) => {
         const free = and(live(id, version), or(isNull(credentials.leaseUntil), lte(credentials.leaseUntil, now)))
-        const before = queries.select({ presentedAt: credentials.presentedAt }).from(credentials).where(free).get()
+        const { presentedAt, relayedAt } = credentials
+        const before = queries.select({ presentedAt, relayedAt }).from(credentials).where(free).get()
         if (!before) return { outcome: 'lost' }
-        const presentedAt = before.presentedAt ?? undefined
         queries
           .update(credentials)
-          .set({ leaseUntil: until, presentedAt: presentedAt ?? now })
+          .set({ leaseUntil: until, presentedAt: before.presentedAt ?? now })
           .where(live(id, version))
           .run()
-        return { outcome: 'won', ...(presentedAt === undefined ? {} : { presentedAt }) }
+        return { outcome: 'won', ...withoutNulls(before) }
       }),
-    findInterrupted: (limit) =>
-      session.read(() =>
-        session.queries
-          .select({
-            grantId: credentials.grantId,
-            purpose: credentials.purpose,
-            presentedAt: credentials.presentedAt,
-          })
-          .from(credentials)
-          // Written out, not as parameters: otherwise the partial index does not apply.
-          .where(sql`presented_at IS NOT NULL AND state = 'live'`)
-          .limit(limit)
-          .all()
-          .flatMap(({ grantId, purpose, presentedAt }) =>
-            grantId === null || presentedAt === null ? [] : [{ grantId, purpose, presentedAt }],
-          ),
-      ),
+    findInterrupted: (limit, relayedSince) =>
+      session.read(() => {
+        const { grantId, purpose, presentedAt, relayedAt } = credentials
+        const find = (since: typeof presentedAt | typeof relayedAt, where: SQL) =>
+          session.queries.select({ grantId, purpose, since }).from(credentials).where(where).limit(limit).all()
+        // Written out, not as parameters: otherwise the partial indexes do not apply.
+        const presented = find(presentedAt, sql`presented_at IS NOT NULL AND state = 'live'`)
+        const recent = sql`relayed_at IS NOT NULL AND relayed_at >= ${relayedSince}`
+        const relayed = find(relayedAt, sql`${recent} AND presented_at IS NULL AND state = 'live'`)
+        return [...presented, ...relayed].flatMap(({ grantId, purpose, since }) =>
+          grantId === null || since === null ? [] : [{ grantId, purpose, presentedAt: since }],
+        )
+      }),
     replaceCredential: (id, version, sealed, expiresAt) =>
       change(id, version, { sealed, version: version + 1, expiresAt: expiresAt ?? null, ...SETTLED }),
-    async releaseRefresh(id, version, unspent) {
-      const values = unspent ? SETTLED : { leaseUntil: null }
+    async releaseRefresh(id, version, known) {
+      const { presentedAt, relayedAt } = credentials
+      const values = {
+        leaseUntil: null,
+        ...(known === 'doubtful' ? {} : { presentedAt: null }),
+        ...(known === 'relayed' ? { relayedAt: sql`coalesce(${relayedAt}, ${presentedAt})` } : {}),
+      }
       await session.write((queries) => queries.update(credentials).set(values).where(live(id, version)).run())
     },
     // A tombstone needs no content, and what was refused should not lie about.
@@ -122,7 +124,7 @@ export function endLeases(queries: Queries): void {
 }
 
 /** Nobody is refreshing, and nothing is on its way. */
-const SETTLED = { leaseUntil: null, presentedAt: null } as const
+const SETTLED = { leaseUntil: null, presentedAt: null, relayedAt: null } as const
 
 function live(id: string, version: number) {
   return and(eq(credentials.id, id), eq(credentials.version, version), eq(credentials.state, 'live'))

@@ -101,7 +101,7 @@ export const accessTokens = sqliteTable(
 
 /**
  * Tokens, sealed; `lease_until` says who may refresh one, `presented_at` since when the provider may have exchanged its
- * refresh token, `version` whose result counts.
+ * refresh token, `relayed_at` since when another has answered for it, `version` whose result counts.
  */
 export const credentials = sqliteTable(
   'credentials',
@@ -116,10 +116,12 @@ export const credentials = sqliteTable(
     presentedAt: integer('presented_at'),
     purpose: text('purpose').$type<CredentialPurpose>().notNull().default('server'),
     usedAt: integer('used_at'),
+    relayedAt: integer('relayed_at'),
   },
   (table) => [
     uniqueIndex('credentials_grant_id').on(table.grantId, table.purpose),
     index('credentials_presented').on(table.id).where(sql`presented_at IS NOT NULL`),
+    index('credentials_relayed').on(table.relayedAt).where(sql`relayed_at IS NOT NULL`),
     index('credentials_shared').on(table.usedAt).where(sql`grant_id IS NULL`),
   ],
 )

@@ -52,9 +52,17 @@ export type CredentialPurpose = 'server' | 'sign-in'
 
 /**
  * Who may refresh. `presentedAt` (ms since 1970): since then the provider may have exchanged the refresh token of this
- * version, and nobody learned what became of it.
+ * version, and nobody learned what became of it. `relayedAt`: since then somebody else has answered for the provider.
  */
-export type RefreshClaim = { readonly outcome: 'won'; readonly presentedAt?: number } | { readonly outcome: 'lost' }
+export type RefreshClaim =
+  | { readonly outcome: 'won'; readonly presentedAt?: number; readonly relayedAt?: number }
+  | { readonly outcome: 'lost' }
+
+/**
+ * What is known of a refresh token that was presented in vain: nothing (`doubtful`), that the provider never exchanged it
+ * (`unspent`), or that somebody says so who cannot know for sure (`relayed`).
+ */
+export type PresentedInVain = 'doubtful' | 'unspent' | 'relayed'
 
 /** A grant that has ended, with the credentials of its own that went with it: their tokens can be given back. */
 export interface EndedGrant {
@@ -62,11 +70,11 @@ export interface EndedGrant {
   readonly credentials: readonly (CredentialRow & { readonly purpose: CredentialPurpose })[]
 }
 
-/** A credential whose refresh token was presented without anybody learning the outcome. */
+/** A credential whose refresh token was presented without anybody learning the outcome, at least not for sure. */
 export interface InterruptedRefresh {
   readonly grantId: string
   readonly purpose: CredentialPurpose
-  /** ms since 1970. */
+  /** Since when, ms since 1970. */
   readonly presentedAt: number
 }
 
@@ -200,8 +208,11 @@ export interface Store {
    * The claim also notes, before anything is sent, that its refresh token is presented from `now` on.
    */
   claimRefresh(credentialId: string, version: number, now: number, leaseUntil: number): Promise<RefreshClaim>
-  /** Live credentials whose refresh token was presented and whose outcome nobody stored, `limit` at most. */
-  findInterrupted(limit: number): Promise<readonly InterruptedRefresh[]>
+  /**
+   * Live credentials whose refresh token was presented and whose outcome nobody stored, and those for which somebody else
+   * than their provider answered since `relayedSince`; `limit` at most of each.
+   */
+  findInterrupted(limit: number, relayedSince: number): Promise<readonly InterruptedRefresh[]>
   /** Stores a refreshed credential if `version` is still current; the version grows by one, lease and note end. */
   replaceCredential(
     credentialId: string,
@@ -211,9 +222,9 @@ export interface Store {
   ): Promise<'won' | 'lost'>
   /**
    * Ends a lease without a result, so that the next caller need not wait for it to run out. The note that the refresh token
-   * was presented stays, unless it is known for sure that the provider never exchanged it (`unspent`).
+   * was presented stays where that is `doubtful`; where it is `relayed`, the time of the first of these is kept instead.
    */
-  releaseRefresh(credentialId: string, version: number, unspent: boolean): Promise<void>
+  releaseRefresh(credentialId: string, version: number, known: PresentedInVain): Promise<void>
   /** Leaves a tombstone without content if `version` is still current. */
   killCredential(credentialId: string, version: number): Promise<'won' | 'lost'>
 

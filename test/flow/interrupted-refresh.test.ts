@@ -258,6 +258,28 @@ describe('a database that is away for longer than any lease (C14, C15)', () => {
   })
 })
 
+describe('a 502 that hides an exchange, and a restart before the grace is over, with nobody calling afterwards (C01, C17)', () => {
+  it('the next process presents the same refresh token by itself', async () => {
+    const spawned: SpawnedGateway = await spawnTestGateway(await prepare(60_000, 1000))
+    gateway = spawned
+    client = await registerClient(gateway.issuer)
+    resource = `${gateway.issuer}/mcp`
+    tokens = await client.obtain(resource)
+    provider.setMode('bad-gateway-after-commit')
+    provider.onRefresh(() => setImmediate(() => provider.setMode('bad-gateway')))
+    await expect.poll(() => call().then(() => provider.refreshes()), { timeout: 20_000 }).toBeGreaterThan(0)
+    // Both that follow at once have failed, too.
+    await expect.poll(() => provider.refreshes(), { timeout: 20_000 }).toBeGreaterThanOrEqual(3)
+    await expect.poll(() => credential('presented_at'), { timeout: 20_000 }).toBeNull()
+    await spawned.kill()
+    provider.setMode('ok')
+    await spawned.restart()
+    await expect.poll(() => credential('version'), { timeout: 20_000 }).toBe(2)
+    expect((await call()).status).toBe(200)
+    expect(provider.violations).toEqual([])
+  })
+})
+
 describe('kill -9 between the provider’s answer and the commit, with nobody calling afterwards (C01)', () => {
   it('the next process presents the same refresh token by itself, within the grace', async () => {
     const spawned: SpawnedGateway = await spawnTestGateway(await prepare(60_000, 1000), {

@@ -5,7 +5,7 @@ import type { Gateway } from '../../src/gateway/gateway.ts'
 import { AT_ONCE, createRefreshPace, type RefreshPace } from '../../src/gateway/refresh-pace.ts'
 import { type RefreshTask, type TurnTools, takeTurn } from '../../src/gateway/refresh-turn.ts'
 import { createMetrics } from '../../src/metrics.ts'
-import type { Provider } from '../../src/providers/provider.ts'
+import type { Provider, RefreshOutcome } from '../../src/providers/provider.ts'
 import type { CredentialRow, RefreshClaim } from '../../src/storage/store.ts'
 import { createVault, sealTokens } from '../../src/vault.ts'
 import { aCredential, aGrant, NOW } from '../ports/store-rows.ts'
@@ -20,11 +20,14 @@ let row: CredentialRow
 /** What happened, in order. */
 let steps: string[]
 let claim: RefreshClaim
+/** What the provider answers. */
+let answer: RefreshOutcome
 
 beforeEach(async () => {
   now = NOW
   steps = []
   claim = { outcome: 'won' }
+  answer = { outcome: 'unavailable', reason: 'http_503', unspent: true }
   pace = createRefreshPace(
     () => now,
     undefined,
@@ -45,9 +48,10 @@ beforeEach(async () => {
 function turn() {
   const refresh: Provider['refresh'] = async () => {
     steps.push('asked')
-    return { outcome: 'unavailable', reason: 'http_503', unspent: true }
+    return answer
   }
-  const provider = { name: 'corp', refresh } as Partial<Provider> as Provider
+  const refreshRules = { issued: 'always', rotates: 'always', graceMs: 30_000 } as const
+  const provider = { name: 'corp', refresh, refreshRules } as Partial<Provider> as Provider
   const store = {
     findCredential: async () => row,
     releaseRefresh: async () => void steps.push('released'),
@@ -84,6 +88,25 @@ describe('a refresh that waits until its provider has time (C25)', () => {
   })
 })
 
+describe('the grace within which a refresh token is presented again (C17)', () => {
+  const GRACE_LEFT_MS = 29_000
+
+  it.each([
+    ['the first 502, however many follow', true, 10_000, GRACE_LEFT_MS - 10_000],
+    ['an answer that was lost, also when somebody else had answered long before', false, 60 * MINUTE, GRACE_LEFT_MS],
+  ])('begins with %s', async (_, unspent, agoMs, graceMs) => {
+    claim = { outcome: 'won', relayedAt: NOW - agoMs }
+    answer = { outcome: 'unavailable', reason: 'http_502', unspent, ...(unspent ? { relayed: true } : {}) }
+    expect(await turn()).toEqual({ outcome: 'doubtful', graceMs })
+  })
+
+  it('is over when 502 has been answered for longer', async () => {
+    claim = { outcome: 'won', relayedAt: NOW - MINUTE }
+    answer = { outcome: 'unavailable', reason: 'http_502', unspent: true, relayed: true }
+    expect(await turn()).toEqual({ outcome: 'unavailable' })
+  })
+})
+
 describe('the scout to a provider at which everything failed (C17)', () => {
   beforeEach(() => {
     for (let failure = 0; failure < 5; failure += 1) pace.failed('corp', `credential ${failure}`)
@@ -97,7 +120,7 @@ describe('the scout to a provider at which everything failed (C17)', () => {
   })
 
   it('makes way for another one when its refresh token must not be presented now', async () => {
-    claim = { outcome: 'won', presentedAt: NOW }
+    claim = { outcome: 'won', presentedAt: NOW - MINUTE }
     expect(await turn()).toEqual({ outcome: 'held_back', version: 1 })
     expect(pace.mayTry('corp', 'another')).toBeDefined()
   })

@@ -17,22 +17,42 @@ export function describeCredentials(data: StoreData): void {
       const { grant, credential } = await data.activeGrant()
       const claim = (now: number, version = 1) => data.store.claimRefresh(credential.id, version, now, now + MINUTE)
       const interrupted = [{ grantId: grant.id, purpose: 'server', presentedAt: NOW }]
-      expect(await data.store.findInterrupted(10)).toEqual([])
+      expect(await data.store.findInterrupted(10, NOW)).toEqual([])
       expect(await claim(NOW)).toEqual({ outcome: 'won' })
       await data.reopen()
-      expect(await data.store.findInterrupted(10)).toEqual(interrupted)
+      expect(await data.store.findInterrupted(10, NOW)).toEqual(interrupted)
       expect(await claim(NOW + MINUTE)).toEqual({ outcome: 'won', presentedAt: NOW })
-      await data.store.releaseRefresh(credential.id, 1, false)
+      await data.store.releaseRefresh(credential.id, 1, 'doubtful')
       expect(await claim(NOW + MINUTE)).toEqual({ outcome: 'won', presentedAt: NOW })
-      await data.store.releaseRefresh(credential.id, 1, true)
-      expect(await data.store.findInterrupted(10)).toEqual([])
+      await data.store.releaseRefresh(credential.id, 1, 'unspent')
+      expect(await data.store.findInterrupted(10, NOW)).toEqual([])
       expect(await claim(NOW + MINUTE)).toEqual({ outcome: 'won' })
       await data.store.replaceCredential(credential.id, 1, 'second', undefined)
-      expect(await data.store.findInterrupted(10)).toEqual([])
+      expect(await data.store.findInterrupted(10, NOW)).toEqual([])
       expect(await claim(NOW, 2)).toEqual({ outcome: 'won' })
-      expect(await data.store.findInterrupted(0)).toEqual([])
+      expect(await data.store.findInterrupted(0, NOW)).toEqual([])
       await data.store.killCredential(credential.id, 2)
-      expect(await data.store.findInterrupted(10)).toEqual([])
+      expect(await data.store.findInterrupted(10, NOW)).toEqual([])
+    })
+
+    it('notes since when another answers for the provider, until the outcome is stored, and that nothing is in doubt (C17)', async () => {
+      const { grant, credential } = await data.activeGrant()
+      const claim = (now: number) => data.store.claimRefresh(credential.id, 1, now, now + MINUTE)
+      for (const now of [NOW, NOW + 5]) {
+        await claim(now)
+        await data.store.releaseRefresh(credential.id, 1, 'relayed')
+      }
+      await data.reopen()
+      const interrupted = [{ grantId: grant.id, purpose: 'server', presentedAt: NOW }]
+      expect(await data.store.findInterrupted(10, NOW)).toEqual(interrupted)
+      expect(await data.store.findInterrupted(10, NOW + 1)).toEqual([])
+      expect(await claim(NOW + 10)).toEqual({ outcome: 'won', relayedAt: NOW })
+      expect(await data.store.findInterrupted(10, NOW)).toEqual([{ ...interrupted[0], presentedAt: NOW + 10 }])
+      await data.store.releaseRefresh(credential.id, 1, 'unspent')
+      expect(await data.store.findInterrupted(10, NOW)).toEqual(interrupted)
+      await data.store.replaceCredential(credential.id, 1, 'second', undefined)
+      expect(await data.store.findInterrupted(10, NOW)).toEqual([])
+      expect(await data.store.claimRefresh(credential.id, 2, NOW, NOW + MINUTE)).toEqual({ outcome: 'won' })
     })
 
     it('keeps the tokens of a sign-in beside those for the server, and ends both with their grant (DESIGN 2.1)', async () => {
@@ -42,7 +62,7 @@ export function describeCredentials(data: StoreData): void {
       expect(await data.store.findCredential(grant.id)).toStrictEqual(credential)
       expect(await data.store.findCredential(grant.id, 'sign-in')).toStrictEqual(signIn)
       await data.store.claimRefresh(signIn.id, 1, NOW, NOW + MINUTE)
-      expect(await data.store.findInterrupted(10)).toEqual([
+      expect(await data.store.findInterrupted(10, NOW)).toEqual([
         { grantId: grant.id, purpose: 'sign-in', presentedAt: NOW },
       ])
       await data.store.revokeGrant(grant.id)
@@ -145,11 +165,11 @@ export function describeCredentials(data: StoreData): void {
     it('frees a lease that ended without a result, but not one on a newer version', async () => {
       const { credential } = await data.activeGrant()
       await data.store.claimRefresh(credential.id, 1, NOW, NOW + MINUTE)
-      await data.store.releaseRefresh(credential.id, 1, true)
+      await data.store.releaseRefresh(credential.id, 1, 'unspent')
       expect((await data.store.claimRefresh(credential.id, 1, NOW, NOW + MINUTE)).outcome).toBe('won')
       await data.store.replaceCredential(credential.id, 1, 'second', undefined)
       await data.store.claimRefresh(credential.id, 2, NOW, NOW + MINUTE)
-      await data.store.releaseRefresh(credential.id, 1, true)
+      await data.store.releaseRefresh(credential.id, 1, 'unspent')
       expect(await data.store.claimRefresh(credential.id, 2, NOW, NOW + MINUTE)).toEqual({ outcome: 'lost' })
     })
 
