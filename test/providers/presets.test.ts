@@ -309,9 +309,18 @@ describe('what is particular about one provider', () => {
     expect(await signIn('github', wrong)).toEqual({ outcome: 'refused', reason: 'incorrect_client_credentials' })
   })
 
-  it('github: has no refresh tokens; github-app has (U-08, U-09)', () => {
-    expect(connect('github', replayOf('github')).refresh).toBeUndefined()
-    expect(connect('github-app', replayOf('github-app')).refresh).toBeDefined()
+  it('github: an app whose tokens expire gets refresh tokens, as a GitHub App does (U-08)', async () => {
+    const replay = { ...replayOf('github-app'), authorize: replayOf('github').authorize }
+    const outcome = await signIn('github', undefined, replay)
+    if (outcome.outcome !== 'signed-in') throw new Error(JSON.stringify(outcome))
+    expect(outcome.tokens?.refreshToken?.reveal()).toBe('refresh-1')
+    expect(outcome.tokens?.expiresAt).toBe(NOW + 28_800_000)
+    hosts.on(`POST ${replay.refresh?.request.url}`, () => ({ body: replay.refresh?.answer }))
+    const refreshed = await connect('github', replay).refresh?.(new Secret('refresh-1'))
+    if (refreshed?.outcome !== 'refreshed') throw new Error(JSON.stringify(refreshed))
+    expect(refreshed.tokens.refreshToken?.reveal()).toBe('refresh-2')
+    hosts.on(`POST ${replay.refresh?.request.url}`, () => ({ body: { error: 'bad_refresh_token' } }))
+    expect(await connect('github', replay).refresh?.(new Secret('refresh-1'))).toMatchObject({ outcome: 'dead' })
   })
 
   it.each([
