@@ -1,10 +1,11 @@
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
-import { describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { dechunk, RAW_GET, rawClient, rawPost, startRig } from './rig.ts'
 
 const EVENTS = { 'content-type': 'text/event-stream' }
 const LISTEN = 'Mcp-Method: subscriptions/listen\r\n'
+const GRACE_MS = 5000
 
 /** One stream from an MCP server; the client has seen `first`. */
 async function openStream(first: string, options: { raw?: string; keepAliveMs?: number; endsAt?: number }) {
@@ -12,7 +13,7 @@ async function openStream(first: string, options: { raw?: string; keepAliveMs?: 
   const opened = Promise.withResolvers<ServerResponse>()
   const rig = await startRig({
     exchange,
-    expiryGraceMs: 40,
+    expiryGraceMs: GRACE_MS,
     upstream: (_, response) => {
       response.writeHead(200, EVENTS)
       response.write(first)
@@ -78,33 +79,39 @@ describe('a comment that keeps a silent stream alive', () => {
 })
 
 describe('the end of the right to a stream', () => {
+  beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] }))
+  afterEach(() => void vi.useRealTimers())
+
   it.each([
     ['a GET stream', RAW_GET],
     ['subscriptions/listen', rawPost('{}', LISTEN)],
   ])('ends %s cleanly, between two events, after a grace (P-71, B251)', async (_, raw) => {
-    const endsAt = Date.now() + 50
-    const { rig, client, closed } = await openStream('data: 1\n\n', { raw, endsAt })
-    await client.until('\r\n0\r\n\r\n')
-    expect(Date.now()).toBeGreaterThanOrEqual(endsAt)
+    const { rig, client, stream, closed } = await openStream('data: 1\n\n', { raw, endsAt: Date.now() + 1000 })
+    vi.advanceTimersByTime(1000 + GRACE_MS - 1)
+    stream.write('data: 2\n\n')
+    await client.until('data: 2\n\n')
+    vi.advanceTimersByTime(1)
+    expect(dechunk(await client.until('\r\n0\r\n\r\n'))).toBe('data: 1\n\ndata: 2\n\n')
     await closed
     expect(await rig.nextOutcome()).toEqual({ kind: 'cut', written: true })
   })
 
   it('waits for the end of an event, but not for ever (P-71)', async () => {
-    const waiting = await openStream('data: ha', { endsAt: Date.now() + 500 })
+    const waiting = await openStream('data: ha', { endsAt: Date.now() })
+    vi.advanceTimersByTime(2 * GRACE_MS - 1)
     waiting.stream.write('lf\n')
     await waiting.client.until('lf\n')
     waiting.stream.write('\n')
     await waiting.client.until('\r\n0\r\n\r\n')
     const stuck = await openStream('data: ha', { endsAt: Date.now() })
+    vi.advanceTimersByTime(2 * GRACE_MS)
     await stuck.client.closed()
     expect(stuck.client.received()).not.toContain('\r\n0\r\n\r\n')
   })
 
   it('lets an answer that ends by itself finish (P-71)', async () => {
     const { client, stream, rig } = await openStream('data: progress\n\n', { raw: rawPost('{}'), endsAt: Date.now() })
-    // Longer than the right and its grace, twice over.
-    await new Promise((resolve) => setTimeout(resolve, 120))
+    vi.advanceTimersByTime(10 * GRACE_MS)
     stream.end('data: result\n\n')
     await client.until('data: result\n\n')
     await client.until('\r\n0\r\n\r\n')
