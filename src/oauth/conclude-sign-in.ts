@@ -80,7 +80,7 @@ export async function concludeSignIn(
 ): Promise<FastifyReply> {
   const { interaction } = held
   countSignIn(server, held, outcome)
-  if (outcome.outcome !== 'signed-in') discardTokens(server, interaction)
+  if (outcome.outcome !== 'signed-in') discardTokens(server, interaction, lastLeg(interaction, outcome))
   // Whoever has set up a provider wrongly looks here first, wherever the trail is.
   if (outcome.outcome === 'unavailable' || outcome.outcome === 'refused')
     request.log.warn({ provider: interaction.provider, reason: outcome.reason }, 'sign-in failed')
@@ -112,6 +112,12 @@ export async function concludeSignIn(
         oauthFailure('access_denied', 'too many wrong passwords'),
       )
   }
+}
+
+/** What the leg that failed brought all the same. */
+function lastLeg({ provider, upstreamClient }: SignInStage, outcome: SignInOutcome) {
+  const at = { provider, ...(upstreamClient === undefined ? {} : { upstreamClient }) }
+  return { at, tokens: 'tokens' in outcome ? outcome.tokens : undefined }
 }
 
 function noteFailure(

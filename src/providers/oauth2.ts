@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
+import type { ProviderTokens } from '../domain/credential.ts'
 import type { OAuth2Profile, RegistrationRules } from '../domain/provider-profile.ts'
 import type { Secret } from '../domain/secret.ts'
 import { outcomeOfAuthorizationError } from './authorization-error.ts'
@@ -64,6 +65,7 @@ export function createOauth2Provider(options: OAuth2Options, tools: OAuth2Tools 
       const refusal = checkReturn(url, state)
       if (refusal) return refusal
       if (options.pkce && !continuation.code_verifier) return { outcome: 'refused', reason: 'continuation_incomplete' }
+      let brought: { readonly tokens?: ProviderTokens } = {}
       try {
         const operation = requests.open()
         const { tokens, members } = await operation.ask('code', {
@@ -72,12 +74,13 @@ export function createOauth2Provider(options: OAuth2Options, tools: OAuth2Tools 
           redirect_uri: url.origin + url.pathname,
           ...(options.pkce ? { code_verifier: continuation.code_verifier } : {}),
         })
+        brought = { tokens }
         const identity = await readMappedIdentity(options, tokens.accessToken, members, operation.send)
         return { outcome: 'signed-in', identity, tokens }
       } catch (error) {
         const { effect, reason } = troubleOf(error)
-        if (reason === 'required_claim_missing') return { outcome: 'denied', reason }
-        return { outcome: effect === 'unavailable' ? 'unavailable' : 'refused', reason }
+        if (reason === 'required_claim_missing') return { outcome: 'denied', reason, ...brought }
+        return { outcome: effect === 'unavailable' ? 'unavailable' : 'refused', reason, ...brought }
       }
     },
 

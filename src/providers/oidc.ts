@@ -9,6 +9,7 @@ import {
   refreshTokenGrant,
   tokenRevocation,
 } from 'openid-client'
+import type { ProviderTokens } from '../domain/credential.ts'
 import type { RefreshRules, RegistrationRules, RequiredClaims, RevocationReach } from '../domain/provider-profile.ts'
 import type { TokenExchangeStyle } from '../domain/token-exchange.ts'
 import { outcomeOfAuthorizationError } from './authorization-error.ts'
@@ -128,8 +129,9 @@ function providerOver(options: OidcOptions, exchanges: Exchanges, now: () => num
     async finish({ url, state, continuation }) {
       const { nonce, code_verifier } = continuation
       if (!nonce || !code_verifier) return { outcome: 'refused', reason: 'continuation_incomplete' }
+      let exchange: Exchange | undefined
       try {
-        const exchange = await exchanges.open('sign-in')
+        exchange = await exchanges.open('sign-in')
         const checks = { expectedState: state, expectedNonce: nonce, pkceCodeVerifier: code_verifier }
         const granted = await authorizationCodeGrant(exchange.config, url, { ...checks, idTokenExpected: true })
         const { idToken = '', ...tokens } = exchange.answer()
@@ -137,7 +139,7 @@ function providerOver(options: OidcOptions, exchanges: Exchanges, now: () => num
         checkIdToken(idToken, claims, options.clientId, tokens.accessToken.reveal())
         return { outcome: 'signed-in', identity: await readClaims(exchange, claims, options), tokens }
       } catch (error) {
-        return failedSignIn(error)
+        return { ...failedSignIn(error), ...broughtBy(exchange) }
       }
     },
 
@@ -193,6 +195,17 @@ function optionalParameters({ scopes, authorizationParameters }: OidcOptions): R
   const defaults = scopes.includes('offline_access') ? { prompt: 'consent' } : {}
   const wanted = Object.entries({ ...defaults, ...authorizationParameters })
   return Object.fromEntries(wanted.filter(([, value]) => value !== ''))
+}
+
+/** Tokens that came although nobody was signed in. */
+function broughtBy(exchange: Exchange | undefined): { readonly tokens?: ProviderTokens } {
+  try {
+    if (!exchange?.asked()) return {}
+    const { idToken: _, ...tokens } = exchange.answer()
+    return { tokens }
+  } catch {
+    return {}
+  }
 }
 
 function failedSignIn(error: unknown): SignInOutcome {

@@ -24,12 +24,17 @@ export interface SignInReturn {
 
 /**
  * How a sign-in ended. `reason` is for the log only. `refused`: the answer cannot be trusted. `wrong_password`: the user
- * may try again. `denied`: the user or the provider said no. `unavailable`: nobody's fault, later it may work.
+ * may try again. `denied`: the user or the provider said no. `unavailable`: nobody's fault, later it may work. `tokens` that
+ * came all the same are only there to be given back.
  */
 export type SignInOutcome =
   | { readonly outcome: 'signed-in'; readonly identity: Identity; readonly tokens?: ProviderTokens }
   | { readonly outcome: 'wrong_password' }
-  | { readonly outcome: 'denied' | 'refused' | 'unavailable'; readonly reason: string }
+  | {
+      readonly outcome: 'denied' | 'refused' | 'unavailable'
+      readonly reason: string
+      readonly tokens?: ProviderTokens
+    }
 
 /**
  * How a refresh ended. `dead`: the provider says invalid_grant, for ever. `misconfigured`: it refuses us, not the user.

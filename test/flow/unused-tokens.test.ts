@@ -94,6 +94,16 @@ describe('tokens of a sign-in that nobody needs (V-03)', () => {
     expect(givenBack()).toEqual([0, 0])
   })
 
+  it('are given back of a user about whom the provider says nothing', async () => {
+    await start({ ...ALLOW, credential: { kind: 'provider-token' } })
+    corp.setMode({ userinfo: 'unavailable' })
+    expect((await come()).url.searchParams.get('error')).toBe('temporarily_unavailable')
+    await expect.poll(givenBack).toEqual([1, 0])
+    corp.setMode({ userinfo: 'ok' })
+    expect((await come()).url.searchParams.has('code')).toBe(true)
+    expect(givenBack()).toEqual([1, 0])
+  })
+
   it('are given back of a user who is not let in', async () => {
     await start({ ...ALLOW, credential: { kind: 'provider-token' } })
     corp.setCurrentAccount('eve')
