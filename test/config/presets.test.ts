@@ -216,6 +216,19 @@ describe('type: oauth2', () => {
     })
   })
 
+  it('reads where its answers hold what is wanted (U-06)', () => {
+    const identity = 'email: user.mail, email_verified: user.sure, groups: "user.teams[].slug"'
+    const told = OAUTH2.map((line) => line.replace('[user.id]', `[user.id], ${identity}`))
+    const answer = 'token_answer: { member: authed_user, refresh_member: renewal, token_types: [user] }'
+    expect(providerOf(...told, answer)).toMatchObject({
+      tokenAnswer: { member: 'authed_user', refreshMember: 'renewal', tokenTypes: ['user'] },
+      identity: { email: 'user.mail', emailVerified: 'user.sure', groups: 'user.teams[].slug' },
+    })
+    const plain = providerOf(...OAUTH2)
+    for (const key of ['tokenAnswer.member', 'tokenAnswer.refreshMember', 'identity.email', 'identity.groups'])
+      expect(plain).not.toHaveProperty(key)
+  })
+
   it.each([
     [
       'an http token endpoint (U-12)',
