@@ -36,6 +36,8 @@ interface Doubt {
 /** `now` in ms. */
 export function createDoubtedClients(now: () => number): DoubtedClients {
   const doubts = new Map<string, Doubt>()
+  /** An answer at their address was lost, and may have replaced the token that we ask there with (RFC 7592 §3). */
+  const unanswered = new Set<string>()
   const keyOf = (provider: string, upstreamId: string) => JSON.stringify([provider, upstreamId])
 
   function doubt(key: string): Doubt {
@@ -43,8 +45,7 @@ export function createDoubtedClients(now: () => number): DoubtedClients {
     const known = before && now() - before.lastAt < FORGOTTEN_AFTER_MS ? before : { since: now(), lastAt: now() }
     known.lastAt = now()
     doubts.set(key, known)
-    const [oldest] = doubts.keys()
-    if (doubts.size > MAX_DOUBTED && oldest !== undefined) doubts.delete(oldest)
+    dropOldest(doubts)
     return known
   }
 
@@ -63,13 +64,21 @@ export function createDoubtedClients(now: () => number): DoubtedClients {
         // The provider has shown meanwhile that it knows it.
         if (doubts.get(key) !== doubted) return 'doubted'
         if (looked.outcome === 'there') {
+          unanswered.delete(key)
           doubted.since = now()
           return (looked.client && renewedBy(registration, looked.client)) ?? 'doubted'
         }
-        if (looked.outcome === 'unknown' && now() - doubted.since < CONFIRMED_AFTER_MS) return 'doubted'
+        if (looked.outcome === 'unknown') unanswered.add(key)
+        dropOldest(unanswered)
+        if (unanswered.has(key) && now() - doubted.since < CONFIRMED_AFTER_MS) return 'doubted'
       } else if (now() - doubted.since < CONFIRMED_AFTER_MS) return 'doubted'
       doubted.isLost = true
       return 'lost'
     },
   }
+}
+
+function dropOldest(keys: Map<string, unknown> | Set<string>): void {
+  const [oldest] = keys.keys()
+  if (keys.size > MAX_DOUBTED && oldest !== undefined) keys.delete(oldest)
 }

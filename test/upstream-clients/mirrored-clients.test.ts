@@ -221,6 +221,18 @@ describe('a client that its provider refuses (invalid_client)', () => {
     expect(removed).toEqual(['ew'])
   })
 
+  it('is not taken for gone where an answer at its address was lost before: that one may have replaced its token (RFC 7592 §3)', async () => {
+    const clients = process()
+    await current(clients)
+    expect(await refused(clients)).toBe(false)
+    clients.accepted('corp', 'c1')
+    now += 60 * MINUTE
+    described = { outcome: 'gone' }
+    expect(await refused(clients)).toBe(false)
+    now += 5 * MINUTE
+    expect(await refused(clients)).toBe(true)
+  })
+
   it('is not forgotten when it was accepted while its provider was asked after it', async () => {
     const clients = process()
     await current(clients)
