@@ -115,24 +115,26 @@ export function createRefreshFlights(tools: TurnTools, routeOf: (path: string) =
     const stored = writes
       .persist(() => gateway.store.replaceCredential(row.id, row.version, sealed, tokens.expiresAt))
       .finally(() => issued.get(row.id) === entry && issued.delete(row.id))
+      .then((outcome) => (outcome === 'lost' ? afterLoss(grant, provider, tokens) : outcome))
     const won = await Promise.race([stored, sleep(COMMIT_PATIENCE_MS, 'later' as const, { ref: false })])
     failpoint?.('refresh.committed')
-    if (won === 'lost') {
-      // Whoever held the lease after us has newer tokens, which callers get instead (C09).
-      if ((await gateway.store.findGrant(grant.id))?.status === 'active')
-        return conclude(task, await takeTurn(tools, task, true))
-      giveBack(grant, provider, tokens)
-      return { outcome: 'ended' }
-    }
+    // Whoever held the lease after us has newer tokens, which callers get instead (C09).
+    if (won === 'overtaken') return conclude(task, await takeTurn(tools, task, true))
+    if (won === 'ended') return { outcome: 'ended' }
     if (!identify || (await isKept(grant, provider, identify))) return { outcome: 'fresh', tokens }
-    // What was stored has been given back with the grant.
-    if (won !== 'won') giveBack(grant, provider, tokens)
     return { outcome: 'ended' }
   }
 
-  /** The grant has ended, and nobody else ever would (V-03). */
-  function giveBack({ clientId }: Grant, provider: Provider, tokens: HeldTokens): void {
-    void gateway.grantEnds.giveBack(clientId, { provider: provider.name, tokens })
+  /** Tokens that came too late: where the grant has ended, nobody else would give them back (V-03). */
+  async function afterLoss(
+    { id, clientId }: Grant,
+    { name }: Provider,
+    tokens: HeldTokens,
+  ): Promise<'overtaken' | 'ended'> {
+    const grant = await writes.persist(() => gateway.store.findGrant(id))
+    if (grant?.status === 'active') return 'overtaken'
+    void gateway.grantEnds.giveBack(clientId, { provider: name, tokens })
+    return 'ended'
   }
 
   /** What cannot be learned, or not be decided, about a user must not cost the tokens. */
