@@ -16,7 +16,7 @@ export function readSmallBody(request: IncomingMessage): SmallBody | Promise<Sma
   // Its events are over: nothing would ever settle this.
   if (request.destroyed) return 'aborted'
   // It came with its head, as bodies of this size do.
-  if (request.readableLength === length) return request.read() as Buffer
+  if (request.readableLength === length) return request.read(length) as Buffer
   return new Promise((resolve) => {
     const chunks: Buffer[] = []
     request.on('data', (chunk: Buffer) => chunks.push(chunk))

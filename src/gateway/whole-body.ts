@@ -9,7 +9,7 @@ export function readWholeBody(request: IncomingMessage, maxBytes: number): Whole
   if (announcesMoreThan(request, maxBytes)) return 'too_large'
   if (request.destroyed) return 'aborted'
   const length = Number(request.headers['content-length'] ?? 0)
-  if (length > 0 && request.readableLength === length) return request.read() as Buffer
+  if (length > 0 && request.readableLength === length) return request.read(length) as Buffer
   return new Promise((resolve) => {
     const chunks: Buffer[] = []
     let bytes = 0

@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
-import { expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { readSmallBody } from '../../src/gateway/small-body.ts'
+import { readWholeBody } from '../../src/gateway/whole-body.ts'
 import { listen, rawClient } from './rig.ts'
 
 /** A request whose client announced five bytes, and sent `body` of them. */
@@ -17,6 +18,19 @@ async function received(body: string) {
 it('reads the body of a client that is there', async () => {
   const { request } = await received('whole')
   expect(String(await readSmallBody(request))).toBe('whole')
+})
+
+describe.each<[string, (request: IncomingMessage) => unknown]>([
+  ['to be sent on', readSmallBody],
+  ['to be looked into', (request) => readWholeBody(request, 5)],
+])('a body %s', (_, read) => {
+  it('is the whole one also when it came in pieces before it was asked for, which newer Nodes hand out singly (P-12)', async () => {
+    const { client, request } = await received('who')
+    await vi.waitFor(() => expect(request.readableLength).toBe(3))
+    client.socket.write('le')
+    await vi.waitFor(() => expect(request.readableLength).toBe(5))
+    expect(String(await read(request))).toBe('whole')
+  })
 })
 
 it('notices a client that leaves while it reads (P-65)', async () => {
