@@ -1,4 +1,5 @@
 import { PassThrough } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import { expect, it } from 'vitest'
 import { readHidden } from '../../src/commands/terminal.ts'
 
@@ -6,7 +7,8 @@ async function type(keys: string) {
   const [input, output] = [new PassThrough(), new PassThrough()]
   const answers = readHidden(['Password: ', 'Once more: '], { input, output })
   input.write(keys)
-  return { answers: await answers, shown: String(output.read()) }
+  const given = await answers
+  return { answers: given, shown: await text(output.end()) }
 }
 
 it('reads two lines, typed or pasted at once, and shows neither', async () => {
