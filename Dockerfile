@@ -1,4 +1,4 @@
-FROM node:24-bookworm-slim AS build
+FROM node:26-bookworm-slim AS build
 WORKDIR /build
 COPY package.json package-lock.json .npmrc ./
 # npm's `prepare` brings a newer Node where the machine's own is too old; this one is not.
@@ -9,7 +9,7 @@ COPY src ./src
 # What the gateway is made of is part of dist/; only the database driver stays a package.
 RUN npm run build && npm prune --omit=dev
 
-FROM node:24-bookworm-slim
+FROM node:26-bookworm-slim
 LABEL org.opencontainers.image.title="Gatehouse" \
       org.opencontainers.image.description="A sidecar gateway that gives complete OAuth to MCP servers that have none." \
       org.opencontainers.image.licenses="MIT"

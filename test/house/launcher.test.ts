@@ -28,7 +28,7 @@ describe('which Node is new enough', () => {
 describe('which Node runs the program', () => {
   const old = { execPath: '/usr/bin/node', version: 'v20.20.2' }
   const current = { execPath: '/usr/bin/node', version: 'v26.10.0' }
-  const brought = { execPath: '/checkout/.node/bin/node', version: '24.21.0' }
+  const brought = { execPath: '/checkout/.node/bin/node', version: '26.12.1' }
 
   test('the current one where it suffices, whatever the checkout has brought', () => {
     expect(chooseNode(current, undefined)).toEqual({ execPath: current.execPath })
@@ -72,7 +72,7 @@ describe('which package brings a Node', () => {
 })
 
 describe('the Node that a checkout has brought', () => {
-  const wanted = { name: 'node-some-platform', version: '24.21.0', integrity: 'sha512-abc', executable: 'bin/node' }
+  const wanted = { name: 'node-some-platform', version: '26.12.1', integrity: 'sha512-abc', executable: 'bin/node' }
   let directory: string
 
   beforeEach(() => {
@@ -91,7 +91,7 @@ describe('the Node that a checkout has brought', () => {
     writeManifest(directory, wanted)
     install()
     markReady(directory, wanted)
-    expect(findBroughtNode(directory)).toEqual({ execPath: executableOf(directory, wanted), version: '24.21.0' })
+    expect(findBroughtNode(directory)).toEqual({ execPath: executableOf(directory, wanted), version: '26.12.1' })
   })
 
   test('does not count while an installation is under way or was interrupted', () => {
@@ -112,7 +112,7 @@ describe('the Node that a checkout has brought', () => {
   test('npm is told the version and the hash', () => {
     writeManifest(directory, wanted)
     const lock = JSON.parse(readFileSync(join(directory, 'package-lock.json'), 'utf8'))
-    expect(lock.packages['node_modules/node-some-platform']).toEqual({ version: '24.21.0', integrity: 'sha512-abc' })
+    expect(lock.packages['node_modules/node-some-platform']).toEqual({ version: '26.12.1', integrity: 'sha512-abc' })
   })
 })
 
