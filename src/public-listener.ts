@@ -15,7 +15,7 @@ import { answerConnectionError } from './http/connection-errors.ts'
 import { replyNotFound, replyOAuthError, replyRouteRefusal } from './http/error-reply.ts'
 import { continueWhenRead } from './http/expectations.ts'
 import { withLateChildren } from './http/late-logger.ts'
-import { closeWithConnection } from './http/queued-answers.ts'
+import { closeWithConnection, forgoBody } from './http/queued-answers.ts'
 import { acceptRateLimits } from './http/rate-limit.ts'
 import { acceptedHosts, guardRequest } from './http/request-guard.ts'
 import { WITHOUT_SCHEMAS } from './http/without-schemas.ts'
@@ -76,6 +76,7 @@ export async function createPublicListener(
     const status = faultStatus(error)
     counted(request, status)
     if (status === 413) closeAfterAnswer(reply.raw)
+    forgoBody(reply.raw)
     return answerFault(error, request, reply)
   }
 
@@ -92,6 +93,7 @@ export async function createPublicListener(
     counted(request, refused.status)
     request.log.info({ status: refused.status, problem: refused.problem }, 'refused')
     closeAfterAnswer(reply.raw)
+    forgoBody(reply.raw)
     reply
       .code(refused.status)
       .header('cache-control', 'no-store')

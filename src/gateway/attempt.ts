@@ -1,4 +1,5 @@
 import { closeAfterAnswer } from '../http/close-after-answer.ts'
+import { forgoBody } from '../http/queued-answers.ts'
 import { WithheldEvent } from './event-filter.ts'
 import { type Exchange, type ForwardOutcome, failedBeforeAnswer, reasonOf, type ServerHeaders } from './exchange.ts'
 import { BodyTooLarge } from './http1/body-sender.ts'
@@ -61,7 +62,10 @@ function start(
     stopWatching?.()
     open.remove(entry)
     // What the client has still to send of its body must never be read as the next request (B235).
-    if (!request.complete) closeAfterAnswer(response)
+    if (!request.complete) {
+      closeAfterAnswer(response)
+      forgoBody(response)
+    }
     resolve(outcome)
   }
 

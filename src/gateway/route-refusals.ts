@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { closeAfterAnswer } from '../http/close-after-answer.ts'
 import { type RouteRefusal, routeRefusalBody } from '../http/error-reply.ts'
+import { forgoBody } from '../http/queued-answers.ts'
 import { StoreUnavailable } from '../storage/store.ts'
 import type { Busy } from './concurrency.ts'
 import type { ForwardOutcome } from './exchange.ts'
@@ -40,6 +41,7 @@ export function writeRefusal(
 ): void {
   const body = routeRefusalBody(refusal)
   if (!hasArrived(response.req)) closeAfterAnswer(response)
+  forgoBody(response)
   response.writeHead(refusal.status, {
     ...own,
     'content-type': 'application/json',

@@ -15,6 +15,14 @@ export function closeWithConnection(response: ServerResponse): void {
   response.once('close', () => answers.delete(response))
 }
 
+/**
+ * For a request whose body nobody reads any more. Node reads it over when its answer has gone; behind another one that can
+ * take hours, and a connection that is not read does not tell that its client has left (B253).
+ */
+export function forgoBody(response: ServerResponse): void {
+  if (!response.socket) response.req.resume()
+}
+
 /** One listener, however many requests a client sends at once. */
 function watch(socket: Socket): Set<ServerResponse> {
   const answers = new Set<ServerResponse>()

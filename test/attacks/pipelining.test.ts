@@ -59,3 +59,20 @@ it('a client that leaves takes with it what it had asked for behind another requ
   await Promise.all(gone)
   await expect.poll(noted).toEqual(['first', 'second', 'third'])
 })
+
+it('a request that is refused behind another one does not hide that its client has left (P-65, B253)', async () => {
+  const socket = connect(Number(new URL(gateway.issuer).port), '127.0.0.1')
+  socket.on('error', () => {})
+  await once(socket, 'connect')
+  const { host } = new URL(gateway.issuer)
+  const refused = `POST /mcp HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Bearer x\r\nContent-Length: ${2 ** 22}\r\n\r\n`
+  socket.write(`${toolCall('held')}${refused}`)
+  await expect.poll(() => waiting.length).toBe(1)
+  // More than is read of a body that nobody wants.
+  socket.write(Buffer.alloc(2 ** 22))
+  await expect.poll(() => gateway.output()).toContain('"reason":"invalid_token"')
+  const [held] = waiting
+  const gone = held && once(held, 'close')
+  socket.destroy()
+  await gone
+})
