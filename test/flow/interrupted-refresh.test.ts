@@ -69,7 +69,7 @@ describe('a provider whose answer is lost after it has exchanged the refresh tok
     clock.advance(TTL_MS)
     provider.setMode('drop-after-commit')
     const answers = Promise.all(Array.from({ length: CALLERS }, call))
-    await expect.poll(() => provider.refreshes(), { interval: 5 }).toBe(1)
+    await expect.poll(() => provider.refreshes(), { interval: 5, timeout: 10_000 }).toBe(1)
     provider.setMode('ok')
     expect((await answers).map(({ status }) => status)).toEqual(Array(CALLERS).fill(200))
     expect(provider.refreshes()).toBe(2)

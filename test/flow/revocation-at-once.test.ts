@@ -59,7 +59,7 @@ it('grants that end together end at once, and a few at a time give their tokens 
   await Promise.all(all.map(({ refreshToken }) => revoke(gateway.issuer, client, refreshToken)))
   for (const { accessToken } of all) expect((await callRoute(`${gateway.issuer}/mcp`, accessToken)).status).toBe(401)
   for (let answered = 0; answered < GRANTS; answered += 1) {
-    await expect.poll(() => asked).toBeGreaterThanOrEqual(Math.min(GRANTS, AT_ONCE + answered))
+    await expect.poll(() => asked, { timeout: 20_000 }).toBeGreaterThanOrEqual(Math.min(GRANTS, AT_ONCE + answered))
     waiting.shift()?.end()
   }
   await gateway.close()
@@ -70,7 +70,7 @@ it('grants that end together end at once, and a few at a time give their tokens 
 it('a shutdown does not wait for ever for a provider that takes nothing back, and says how many it left (V-03)', async () => {
   const [tokens] = await obtainMany(1)
   await revoke(gateway.issuer, client, String(tokens?.refreshToken))
-  await expect.poll(() => asked).toBe(1)
+  await expect.poll(() => asked, { timeout: 20_000 }).toBe(1)
   await gateway.close()
   const line = gateway
     .output()
