@@ -7,5 +7,7 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    // What is waited for comes sooner or later; a second would be a measurement of the machine.
+    expect: { poll: { timeout: 20_000 } },
   },
 })

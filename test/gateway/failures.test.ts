@@ -135,7 +135,7 @@ describe('an MCP server that cannot be reached', () => {
     const rig = await startRig({ answerTimeoutMs: 50, upstream: () => void requests++ })
     expect((await fetch(rig.url, { method: 'POST', body: '{}' })).status).toBe(502)
     expect(await rig.nextOutcome()).toEqual({ kind: 'timed_out' })
-    expect(requests).toBe(1)
+    await expect.poll(() => requests).toBe(1)
   })
 
   it('does not hold up another one (C38)', async () => {
