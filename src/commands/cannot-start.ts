@@ -4,6 +4,8 @@ import { StoreRefused } from '../storage/store.ts'
 const REASONS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'the address is already in use; another gateway may be running',
   EADDRNOTAVAIL: 'this machine has no such address',
+  EAFNOSUPPORT: 'this machine has no addresses of this kind',
+  EINVAL: 'the system does not accept it',
   ENOTFOUND: 'this host name has no address',
   EAI_AGAIN: 'this host name has no address at the moment',
   EACCES: 'permission denied',
@@ -36,7 +38,12 @@ function explain(error: unknown): string | undefined {
   if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return undefined
   const reason = REASONS[error.code]
   if (reason === undefined) return undefined
-  if ('port' in error && 'address' in error) return `listening on ${error.address}:${error.port}: ${reason}`
+  if ('address' in error) return `listening on ${written(error)}: ${reason}`
   if ('hostname' in error) return `listening on ${error.hostname}: ${reason}`
   return 'path' in error ? `${error.path}: ${reason}; make it writable for this user, or name another file` : reason
+}
+
+/** As it stands in `listen`; Node does not name port 0. */
+function written({ address, port = 0 }: { readonly address?: unknown; readonly port?: unknown }): string {
+  return String(address).includes(':') ? `[${address}]:${port}` : `${address}:${port}`
 }

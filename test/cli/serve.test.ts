@@ -103,8 +103,10 @@ describe('gatehouse serve', () => {
     ['an audit file behind a file', '', 'file:gateway.yaml/a', /gateway\.yaml: not a directory; make it writable/],
     ['an audit file that is a directory', '', 'file:.', /\.: a directory, not a file; make it writable/],
     ['a host that does not exist', nowhere, 'stdout', /listening on x{64}: this host name has no address/],
+    // What is wrong with it depends on whether the machine has IPv6 at all.
+    ['an address of one link', '[fe80::1]', 'stdout', /listening on \[fe80::1\]:0: th(e system|is machine) /],
   ])('exits with 2 and one line for %s', async (_what, host, destination, problem) => {
-    const text = FREE_PORTS.replace('listen: 127.0.0.1:0', `listen: ${host || '127.0.0.1'}:0`)
+    const text = FREE_PORTS.replace('listen: 127.0.0.1:0', `listen: "${host || '127.0.0.1'}:0"`)
     const cwd = directoryWith(`${text}audit: { destination: "${destination}" }\n`)
     const { code, stderr } = await run(['serve'], { cwd })
     expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringMatching(problem) })
