@@ -27,7 +27,11 @@ export async function serve(file: string): Promise<number> {
   return orCannotStart(async () => {
     const starting = startGateway(config, { logger, lostLogLines: dropped, failpoint: failpoint.value })
     // Whoever reads that it listens may stop it in the same moment.
-    const stopped = closeOnSignal(async () => (await starting).close())
+    const stopped = closeOnSignal(async () => {
+      logger.info('draining: open requests may finish')
+      await (await starting).close()
+      logger.info('stopped')
+    })
     await starting
     await stopped
     await flushed(LAST_LINES_MS)

@@ -48,6 +48,10 @@ describe('gatehouse serve', () => {
       expect(code).toBe(0)
       const lines = stdout.trim().split('\n')
       expect(lines.every((line) => typeof JSON.parse(line).level === 'number')).toBe(true)
+      expect(lines.slice(-2).map((line) => JSON.parse(line).msg)).toEqual([
+        'draining: open requests may finish',
+        'stopped',
+      ])
     },
   )
 
