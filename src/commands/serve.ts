@@ -3,6 +3,7 @@ import { FAILPOINT_VARIABLE, failpointsFrom } from './failpoints.ts'
 import { loadOrReport } from './load-or-report.ts'
 import { createLogger, LOG_LEVELS } from './logger.ts'
 import { closeOnSignal } from './shutdown.ts'
+import { keepCallsYoung } from './young-calls.ts'
 
 /** How long the last log lines wait for their reader. */
 const LAST_LINES_MS = 1000
@@ -21,6 +22,7 @@ export async function serve(file: string): Promise<number> {
     process.stderr.write(`gatehouse: ${failpoint.failure}\n`)
     return 1
   }
+  keepCallsYoung()
   // Problems show at once; the server takes longer to load.
   const { startGateway } = await import('../server.ts')
   const { logger, dropped, flushed } = await createLogger(level)
