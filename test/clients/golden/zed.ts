@@ -17,19 +17,19 @@ export const zed: GoldenClient = {
         token_endpoint_auth_method: 'none',
       },
       authentication: 'none',
-      redirectUri: 'http://127.0.0.1:27523/callback',
+      redirectUri: 'http://127.0.0.1:62523/callback',
     },
     {
       way: 'dynamic',
       metadata: {
         client_name: 'Zed',
-        redirect_uris: ['http://127.0.0.1:27523/callback'],
+        redirect_uris: ['http://127.0.0.1:62523/callback'],
         grant_types: ['authorization_code', 'refresh_token'],
         response_types: ['code'],
         token_endpoint_auth_method: 'none',
       },
       authentication: 'none',
-      redirectUri: 'http://127.0.0.1:27523/callback',
+      redirectUri: 'http://127.0.0.1:62523/callback',
     },
   ],
   discovery: [CALL, RESOURCE_METADATA, SERVER_METADATA],
@@ -39,7 +39,7 @@ export const zed: GoldenClient = {
   quirks: [
     {
       says: 'Its document names 127.0.0.1 without a port, and it listens on one (RFC 8252 §7.3, R-42).',
-      holds: ({ answer }) => expect(answer.host).toBe('127.0.0.1:27523'),
+      holds: ({ answer }) => expect(answer.host).toBe('127.0.0.1:62523'),
     },
   ],
 }
