@@ -30,12 +30,14 @@ export interface RequestTools {
   readonly now: () => number
   /** For a whole operation. */
   readonly timeoutMs: number
+  /** For a refresh, ms. */
+  readonly refreshTimeoutMs: number
 }
 
 /** Requests to one provider, in the form that it wants. */
 export interface OAuth2Requests {
   /** Everything that an operation asks for has to be over by one deadline. */
-  open(): OAuth2Operation
+  open(purpose?: 'refresh'): OAuth2Operation
   /** Gives tokens back; throws {@link ProviderTrouble} when the provider could not be asked. */
   revoke(tokens: ProviderTokens): Promise<void>
 }
@@ -57,8 +59,8 @@ type Parameters = readonly [string, string][]
 const USER_AGENT = 'mcp-gatehouse'
 
 export function createOAuth2Requests(client: RequestingClient, tools: RequestTools): OAuth2Requests {
-  function sender(): Send {
-    const deadline = deadlineIn(tools.timeoutMs)
+  function sender(timeoutMs = tools.timeoutMs): Send {
+    const deadline = deadlineIn(timeoutMs)
     return (url, { method, headers, body }) => {
       // However a name is written, the last one counts: credentials, which come after what a set-up adds.
       const all = new Headers({ accept: 'application/json', 'user-agent': USER_AGENT })
@@ -69,8 +71,8 @@ export function createOAuth2Requests(client: RequestingClient, tools: RequestToo
   }
 
   return {
-    open() {
-      const send = sender()
+    open(purpose) {
+      const send = sender(purpose === 'refresh' ? tools.refreshTimeoutMs : tools.timeoutMs)
 
       async function askPlain(parameters: Parameters): Promise<PlainAnswer> {
         const { tokenEndpoint, tokenRequest, clientAuthentication } = client

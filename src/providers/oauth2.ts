@@ -4,6 +4,7 @@ import type { OAuth2Profile, RegistrationRules } from '../domain/provider-profil
 import type { Secret } from '../domain/secret.ts'
 import { outcomeOfAuthorizationError } from './authorization-error.ts'
 import { createClientRegistration } from './client-registration.ts'
+import { REFRESH_MS, REQUEST_MS } from './deadline.ts'
 import { readMappedIdentity, rereadMappedIdentity } from './mapped-identity.ts'
 import { createOAuth2Requests } from './oauth2-requests.ts'
 import type { Provider, SignInOutcome } from './provider.ts'
@@ -25,8 +26,10 @@ export interface OAuth2Tools {
   readonly fetch?: Fetch
   /** ms since 1970. */
   readonly now?: () => number
-  /** For finish, refresh, exchange or revoke as a whole; default 8000. */
+  /** For finish, exchange or revoke as a whole, ms; default {@link REQUEST_MS}. */
   readonly timeoutMs?: number
+  /** For refresh, ms; default {@link REFRESH_MS}. */
+  readonly refreshTimeoutMs?: number
 }
 
 /**
@@ -39,7 +42,8 @@ export function createOauth2Provider(options: OAuth2Options, tools: OAuth2Tools 
   const requests = createOAuth2Requests(options, {
     fetch: tools.fetch ?? fetch,
     now,
-    timeoutMs: tools.timeoutMs ?? 8000,
+    timeoutMs: tools.timeoutMs ?? REQUEST_MS,
+    refreshTimeoutMs: tools.refreshTimeoutMs ?? REFRESH_MS,
   })
 
   return {
@@ -97,7 +101,7 @@ export function createOauth2Provider(options: OAuth2Options, tools: OAuth2Tools 
           async refresh(refreshToken) {
             try {
               const form = { grant_type: 'refresh_token', refresh_token: refreshToken.reveal() }
-              const { tokens, members } = await requests.open().ask('refresh', form)
+              const { tokens, members } = await requests.open('refresh').ask('refresh', form)
               const identify = () =>
                 identityOutcome(() => rereadMappedIdentity(options, tokens.accessToken, members, requests.open().send))
               // RFC 6749 §6: without a new refresh token the old one stays good.
@@ -141,7 +145,7 @@ function registrationAt(
 ) {
   return createClientRegistration({
     fetch: tools.fetch ?? fetch,
-    timeoutMs: tools.timeoutMs ?? 8000,
+    timeoutMs: tools.timeoutMs ?? REQUEST_MS,
     async place() {
       if (endpoint === undefined) throw new ProviderTrouble('misconfigured', 'no_registration')
       return { endpoint, authentication }

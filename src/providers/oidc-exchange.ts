@@ -76,8 +76,10 @@ export interface ExchangeTools {
   readonly fetch: Fetch
   /** ms since 1970. */
   readonly now: () => number
-  /** For a whole operation. */
+  /** For a whole operation, ms. */
   readonly timeoutMs: number
+  /** For a refresh, ms. */
+  readonly refreshTimeoutMs: number
 }
 
 const WELL_KNOWN = '/.well-known/openid-configuration'
@@ -125,7 +127,7 @@ export function createExchanges(client: OidcClient, tools: ExchangeTools, known?
     as: (other) => createExchanges({ issuer: client.issuer, ...other }, tools, { keys, metadata }),
 
     async open(purpose) {
-      const deadline = deadlineIn(tools.timeoutMs)
+      const deadline = deadlineIn(purpose === 'refresh' ? tools.refreshTimeoutMs : tools.timeoutMs)
       const loaded = await metadata.get()
       const keysUrl = new URL(loaded.metadata.jwks_uri ?? '').href
       let answer = typeof purpose === 'string' ? undefined : purpose.refreshed

@@ -14,6 +14,7 @@ import type { RefreshRules, RegistrationRules, RequiredClaims, RevocationReach }
 import type { TokenExchangeStyle } from '../domain/token-exchange.ts'
 import { outcomeOfAuthorizationError } from './authorization-error.ts'
 import { createClientRegistration } from './client-registration.ts'
+import { REFRESH_MS, REQUEST_MS } from './deadline.ts'
 import { checkIdToken } from './id-token.ts'
 import { readClaims, rereadClaims } from './oidc-claims.ts'
 import { createExchanges, type Exchange, type Exchanges, type OidcClient } from './oidc-exchange.ts'
@@ -53,8 +54,10 @@ export interface OidcTools {
   readonly fetch?: Fetch
   /** ms since 1970. */
   readonly now?: () => number
-  /** For begin, finish, refresh or exchange as a whole; default 8000. */
+  /** For begin, finish or exchange as a whole, ms; default {@link REQUEST_MS}. */
   readonly timeoutMs?: number
+  /** For refresh, ms; default {@link REFRESH_MS}. */
+  readonly refreshTimeoutMs?: number
 }
 
 /**
@@ -64,7 +67,8 @@ export interface OidcTools {
  */
 export function createOidcProvider(options: OidcOptions, tools: OidcTools = {}): Provider {
   const now = tools.now ?? Date.now
-  const exchanges = createExchanges(options, { fetch: tools.fetch ?? fetch, now, timeoutMs: tools.timeoutMs ?? 8000 })
+  const { timeoutMs = REQUEST_MS, refreshTimeoutMs = REFRESH_MS } = tools
+  const exchanges = createExchanges(options, { fetch: tools.fetch ?? fetch, now, timeoutMs, refreshTimeoutMs })
   const provider = providerOver(options, exchanges, now)
   const { registration } = options
   return registration
@@ -81,7 +85,7 @@ function registrationAt(
 ) {
   return createClientRegistration({
     fetch: tools.fetch ?? fetch,
-    timeoutMs: tools.timeoutMs ?? 8000,
+    timeoutMs: tools.timeoutMs ?? REQUEST_MS,
     async place() {
       const metadata = (await exchanges.open('revoke')).config.serverMetadata()
       const endpoint = registration.endpoint ?? metadata.registration_endpoint

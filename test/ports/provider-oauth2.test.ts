@@ -167,7 +167,7 @@ describe('a plain OAuth 2.0 provider', () => {
   it.each(['unavailable', 'html', 'hang', 'drop-after-commit'] as const)(
     'is unavailable, not refused, when the token endpoint answers with: %s (C25, C26)',
     async (tokenEndpoint) => {
-      const provider = plainOAuth2({ timeoutMs: 1000 })
+      const provider = plainOAuth2({ timeoutMs: 1000, refreshTimeoutMs: 1000 })
       const [back, tokens] = [await cameBack(provider), await signedIn(provider)]
       idp.setMode({ tokenEndpoint })
       expect(await provider.finish(back)).toMatchObject({ outcome: 'unavailable' })

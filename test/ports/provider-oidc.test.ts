@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { ProviderTokens } from '../../src/domain/credential.ts'
 import { Secret } from '../../src/domain/secret.ts'
@@ -374,7 +375,7 @@ describe('refreshing at an OpenID Connect provider', () => {
   it.each(['unavailable', 'html', 'hang'] as const)(
     'keeps the refresh token when the token endpoint answers with: %s (C17, U-13)',
     async (tokenEndpoint) => {
-      const provider = connect({ timeoutMs: 1000 })
+      const provider = connect({ refreshTimeoutMs: 1000 })
       const tokens = await signedIn(provider)
       idp.setMode({ tokenEndpoint })
       expect(await refresh(provider, tokens)).toMatchObject({ outcome: 'unavailable' })
@@ -382,6 +383,18 @@ describe('refreshing at an OpenID Connect provider', () => {
       await expect(refreshed(provider, tokens)).resolves.toBeDefined()
     },
   )
+
+  it('waits longer for a refresh than for a sign-in: an answer given up may hold the only token that works (C17)', async () => {
+    const tokens = await signedIn(connect())
+    const slow: OidcTools['fetch'] = async (url, options) => {
+      if (options?.method === 'POST') await setTimeout(2000)
+      return fetch(url, options)
+    }
+    const provider = connect({ timeoutMs: 1000, refreshTimeoutMs: 20_000, fetch: slow })
+    const back = await cameBack(provider)
+    expect(await provider.finish(back)).toMatchObject({ outcome: 'unavailable', reason: 'timeout' })
+    await expect(refreshed(provider, tokens)).resolves.toBeDefined()
+  })
 
   it.each([
     ['unavailable', { unspent: true, retryAfterMs: 1000 }],
@@ -391,7 +404,7 @@ describe('refreshing at an OpenID Connect provider', () => {
   ] as const)(
     'tells whether the refresh token may be spent when the token endpoint answers with: %s (C17)',
     async (tokenEndpoint, told) => {
-      const provider = connect({ timeoutMs: 1000 })
+      const provider = connect({ refreshTimeoutMs: 1000 })
       const tokens = await signedIn(provider)
       idp.setMode({ tokenEndpoint })
       expect(await refresh(provider, tokens)).toEqual({ outcome: 'unavailable', reason: expect.any(String), ...told })
