@@ -29,8 +29,7 @@ export const USAGE = `npm run bench -- [options]      without any: everything, a
   --baseline DIRECTORY       another checkout of this repository, as one more case
 `
 
-/** Many short rounds rather than a few long ones: what else a machine does comes and goes within seconds. */
-const FULL = { rounds: 7, seconds: 1, connections: [1, 16, 64, 256], streams: 5000, streamRounds: 3 }
+const FULL = { rounds: 3, seconds: 2, connections: [1, 16, 64, 256], streams: 5000, streamRounds: 3 }
 const QUICK = { rounds: 1, seconds: 1, connections: [64], streams: 200, streamRounds: 1 }
 
 /** Reads the command line; throws with what is wrong with it. */

@@ -15,7 +15,7 @@ export const CALL_HEADERS = {
 } as const
 
 /** How much longer than a round every target is called before the first one. */
-const WARM_UP = 4
+const WARM_UP = 2
 
 /** Measures of {@link measureCalls}: by number of connections, except added latency, which is that of one connection. */
 export const MEASURES = {
