@@ -10,6 +10,7 @@ import { DemoRefused } from '../../src/demo/refused.ts'
 import { keptSecret } from '../../src/demo/secret-file.ts'
 import { welcome } from '../../src/demo/welcome.ts'
 import { Secret } from '../../src/domain/secret.ts'
+import { freePort } from '../fixtures/free-port.ts'
 
 const logger = pino({ level: 'silent' })
 
@@ -21,7 +22,6 @@ beforeEach(async () => {
 
 afterEach(() => rm(directory, { recursive: true }))
 
-/** A port that was free a moment ago; the demo's public URL has to name it before it listens. */
 async function occupyPort() {
   const server = createServer().listen(0, '127.0.0.1')
   await new Promise((resolve) => server.once('listening', resolve))
@@ -31,8 +31,7 @@ async function occupyPort() {
 
 describe('the demo', () => {
   test('serves its route with a challenge that leads to its metadata (RFC 9728 §5.1)', async () => {
-    const { port, release } = await occupyPort()
-    await release()
+    const port = await freePort()
     const demo = await startDemo({ port, directory, logger })
     try {
       const response = await fetch(demo.url, { method: 'POST' })
@@ -46,8 +45,7 @@ describe('the demo', () => {
   })
 
   test('keeps key and token for its owner alone, and works with them again after a restart', async () => {
-    const { port, release } = await occupyPort()
-    await release()
+    const port = await freePort()
     const first = await startDemo({ port, directory, logger })
     await first.close()
     const second = await startDemo({ port, directory, logger })
