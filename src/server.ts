@@ -34,6 +34,7 @@ import { createMetadataClients } from './oauth/metadata-clients.ts'
 import { discardEnded } from './oauth/sign-in-tokens.ts'
 import { staticClients } from './oauth/static-clients.ts'
 import { createOperationsListener } from './operations.ts'
+import { REFRESH_MS } from './providers/deadline.ts'
 import { probePat } from './providers/pat.ts'
 import { clientsOf, createProviders, grantContext } from './providers.ts'
 import { createPublicListener } from './public-listener.ts'
@@ -67,8 +68,8 @@ const DRAIN_MS = 10_000
 const LAST_WORDS_MS = 1000
 /** How often connections are closed meanwhile whose request has been answered. */
 const TIDY_MS = 50
-/** How long it then waits for refreshes at providers, whose new tokens would be lost without the database. */
-const REFRESH_MS = 10_000
+/** How long it then waits for refreshes at providers, whose new tokens would be lost without the database: longer than any takes. */
+const REFRESHES_MS = REFRESH_MS + 1000
 
 /**
  * Opens the database, wires everything and listens; `lostLogLines` is shown among the metrics. Rejects with StoreRefused (the message says what to do), or with
@@ -189,7 +190,7 @@ export async function startGateway(
     await closed
     clearInterval(tidy)
     clearTimeout(cut)
-    await Promise.race([forwarding.credentials.idle(), sleep(REFRESH_MS, undefined, { ref: false })])
+    await Promise.race([forwarding.credentials.idle(), sleep(REFRESHES_MS, undefined, { ref: false })])
     // C15: only we have them, and whoever ends us nevertheless leaves the note that they are on their way.
     await forwarding.credentials.flushed()
     await grantEnds.drain()

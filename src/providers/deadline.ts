@@ -1,10 +1,10 @@
 /** How long a request to a provider may take as a whole, ms. */
 export const REQUEST_MS = 8000
 /**
- * The same for a refresh. Whoever gives up waiting may lose the only token that works, so it is as long as the lease of the
- * refresh permits; callers are told sooner.
+ * The same for a refresh. Whoever gives up waiting may lose the only token that works, so it is as long as its lease and a
+ * shutdown permit; callers are told sooner.
  */
-export const REFRESH_MS = 15_000
+export const REFRESH_MS = 12_000
 /** A timer that is so much late does not come from a busy process, but from one that stood still. */
 const STOOD_STILL_MS = 500
 /** What has arrived meanwhile is read by the end of this. */
