@@ -1,4 +1,5 @@
 import type { ServerMetadata } from 'openid-client'
+import { createLastRead, isYounger } from './last-read.ts'
 import { ProviderTrouble } from './provider-http.ts'
 
 /** A provider's metadata as it was read; the text is handed to openid-client again for every operation. */
@@ -14,45 +15,20 @@ export interface MetadataCache {
 }
 
 const FRESH_MS = 60 * 60 * 1000
-/** Long enough that a crowd does not hammer a provider that is down, short enough that nobody notices. */
-const RETRY_AFTER_MS = 3000
 
 /** A cache in front of `load`: callers share one attempt, and old metadata serve while newer cannot be had. */
 export function createMetadataCache(load: () => Promise<LoadedMetadata>, now: () => number): MetadataCache {
-  let loaded: { readonly value: LoadedMetadata; readonly at: number } | undefined
-  let failed: { readonly trouble: unknown; readonly at: number } | undefined
-  let pending: Promise<LoadedMetadata> | undefined
-
-  /** A clock that was set back makes nothing young. */
-  const ageOf = ({ at }: { readonly at: number }) => Math.abs(now() - at)
-
-  function start(): Promise<LoadedMetadata> {
-    pending ??= load()
-      .then((value) => {
-        loaded = { value, at: now() }
-        failed = undefined
-        return value
-      })
-      .catch((trouble: unknown) => {
-        failed = { trouble, at: now() }
-        throw trouble
-      })
-      .finally(() => {
-        pending = undefined
-      })
-    return pending
-  }
-
+  const last = createLastRead(load, now)
   return {
     async get() {
-      const mayTry = failed === undefined || ageOf(failed) >= RETRY_AFTER_MS
-      if (loaded) {
-        // The failure is noted by `start`; the next caller after the pause tries again.
-        if (ageOf(loaded) >= FRESH_MS && mayTry) start().catch(() => undefined)
-        return loaded.value
+      const { known, failed } = last
+      if (known) {
+        // The failure is kept; the next caller after the pause tries again.
+        if (!isYounger(known, FRESH_MS, now) && !last.isHeldOff()) last.readAnew().catch(() => undefined)
+        return known.value
       }
-      if (!mayTry) throw failed?.trouble
-      return start()
+      if (last.isHeldOff()) throw failed?.value
+      return last.readAnew()
     },
   }
 }
