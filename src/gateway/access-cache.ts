@@ -3,7 +3,7 @@ import type { HeldTokens } from '../domain/credential.ts'
 import type { Grant } from '../domain/grant.ts'
 import type { Identity } from '../domain/identity.ts'
 import type { PersonalAccessToken } from '../domain/personal-access-token.ts'
-import type { AccessRow, Change, CredentialRow } from '../storage/store.ts'
+import type { AccessRow, Change, CredentialRow } from '../storage/records.ts'
 
 /** A user's credential, opened: tokens of a provider, or a token of the user's own. */
 export type HeldCredential = { readonly row: CredentialRow } & (

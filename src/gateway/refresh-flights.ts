@@ -4,7 +4,7 @@ import { type HeldTokens, hasExpired } from '../domain/credential.ts'
 import type { Grant } from '../domain/grant.ts'
 import type { Route } from '../domain/route.ts'
 import type { IdentityOutcome, Provider } from '../providers/provider.ts'
-import type { CredentialRow } from '../storage/store.ts'
+import type { CredentialRow } from '../storage/records.ts'
 import { checkIdentity } from './identity-check.ts'
 import { type RefreshTask, sealFor, type TurnOutcome, type TurnTools, takeTurn } from './refresh-turn.ts'
 

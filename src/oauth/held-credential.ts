@@ -2,7 +2,7 @@ import { tokenProviderOf } from '../domain/credential.ts'
 import type { Grant } from '../domain/grant.ts'
 import type { Route } from '../domain/route.ts'
 import type { IssuedTo } from '../domain/upstream-client.ts'
-import type { CredentialRow } from '../storage/store.ts'
+import type { CredentialRow } from '../storage/records.ts'
 import { CannotOpen, openTokens } from '../vault.ts'
 import type { AuthorizationServer } from './authorization-server.ts'
 

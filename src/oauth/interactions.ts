@@ -1,7 +1,7 @@
 import type { Interaction } from '../domain/interaction.ts'
 import { isId, newId } from '../domain/token.ts'
 import { INTERACTION_TTL_MS } from '../http/browser-proof.ts'
-import type { InteractionRow } from '../storage/store.ts'
+import type { InteractionRow } from '../storage/records.ts'
 import { CannotOpen } from '../vault.ts'
 import type { AuthorizationServer } from './authorization-server.ts'
 

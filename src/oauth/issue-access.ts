@@ -4,7 +4,7 @@ import type { RequestParameters } from '../domain/request-parameters.ts'
 import { findRouteByResource } from '../domain/route.ts'
 import type { Secret } from '../domain/secret.ts'
 import { mintToken } from '../domain/token.ts'
-import type { AccessRow } from '../storage/store.ts'
+import type { AccessRow } from '../storage/records.ts'
 import type { AuthorizationServer } from './authorization-server.ts'
 
 /** A fresh access token for a grant, with the row to store. It never outlives the grant. */

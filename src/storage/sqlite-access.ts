@@ -1,8 +1,9 @@
 import type { Grant } from '../domain/grant.ts'
 import { eq } from './drizzle.ts'
+import type { CredentialRow, FoundAccess } from './records.ts'
 import { accessTokens } from './sqlite-schema.ts'
 import { type Session, withoutNulls } from './sqlite-session.ts'
-import type { CredentialRow, FoundAccess, Store } from './store.ts'
+import type { Store } from './store.ts'
 
 /** The store's verbs on access tokens. `findAccess` is the hot one: one statement, prepared once. */
 export function accessVerbs(session: Session): Pick<Store, 'findAccess' | 'revokeAccess'> {

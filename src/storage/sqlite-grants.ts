@@ -1,9 +1,10 @@
 import type { Grant } from '../domain/grant.ts'
 import { eq, sql } from './drizzle.ts'
+import type { EndedGrant } from './records.ts'
 import { CREDENTIAL } from './sqlite-credentials.ts'
 import { accessTokens, clients, codes, credentials, grants, sessions } from './sqlite-schema.ts'
 import { type Queries, type Session, withoutNulls } from './sqlite-session.ts'
-import type { EndedGrant, Store } from './store.ts'
+import type { Store } from './store.ts'
 
 type GrantVerbs =
   | 'createGrant'

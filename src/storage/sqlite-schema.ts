@@ -1,7 +1,7 @@
 import type { Client } from '../domain/client.ts'
 import type { Grant } from '../domain/grant.ts'
 import { index, integer, sql, sqliteTable, text, uniqueIndex } from './drizzle.ts'
-import type { CredentialPurpose, CredentialRow } from './store.ts'
+import type { CredentialPurpose, CredentialRow } from './records.ts'
 
 // The tables as migrations/sqlite creates them; a test compares the two. All times are milliseconds since 1970.
 

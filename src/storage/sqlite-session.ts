@@ -1,8 +1,9 @@
 import type Database from 'better-sqlite3'
 import type { BaseSQLiteDatabase } from 'drizzle-orm/sqlite-core'
 import { drizzle } from './drizzle.ts'
+import type { Change } from './records.ts'
 import type { OpenDatabase } from './sqlite-open.ts'
-import { type Change, StoreUnavailable } from './store.ts'
+import { StoreUnavailable } from './store.ts'
 
 /** Drizzle on the connection or inside a transaction. */
 export type Queries = BaseSQLiteDatabase<'sync', Database.RunResult>

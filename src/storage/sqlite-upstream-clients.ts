@@ -1,8 +1,9 @@
 import type { SQL } from 'drizzle-orm'
 import { and, asc, eq, getTableColumns, lte, notExists, notInArray, sql } from './drizzle.ts'
+import type { UpstreamClientRow } from './records.ts'
 import { clients, grants, upstreamClients } from './sqlite-schema.ts'
 import type { Queries, Session } from './sqlite-session.ts'
-import type { Store, UpstreamClientRow } from './store.ts'
+import type { Store } from './store.ts'
 
 type UpstreamClientVerbs =
   | 'findUpstreamClient'

@@ -1,5 +1,6 @@
 import type { UpstreamRegistration } from '../domain/upstream-registration.ts'
-import type { Store, UpstreamClientRow } from '../storage/store.ts'
+import type { UpstreamClientRow } from '../storage/records.ts'
+import type { Store } from '../storage/store.ts'
 import { CannotOpen, openRegistrations, sealRegistrations, type Vault } from '../vault.ts'
 
 /** What is registered for one MCP client at one provider, the newest first, with the row that fences changes. */

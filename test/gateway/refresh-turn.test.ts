@@ -6,7 +6,7 @@ import { AT_ONCE, createRefreshPace, type RefreshPace } from '../../src/gateway/
 import { type RefreshTask, type TurnTools, takeTurn } from '../../src/gateway/refresh-turn.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import type { Provider, RefreshOutcome } from '../../src/providers/provider.ts'
-import type { CredentialRow, RefreshClaim } from '../../src/storage/store.ts'
+import type { CredentialRow, RefreshClaim } from '../../src/storage/records.ts'
 import { createVault, sealTokens } from '../../src/vault.ts'
 import { aCredential, aGrant, NOW } from '../ports/store-rows.ts'
 

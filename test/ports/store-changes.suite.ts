@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Grant } from '../../src/domain/grant.ts'
-import { type Change, StoreUnavailable } from '../../src/storage/store.ts'
+import type { Change } from '../../src/storage/records.ts'
+import { StoreUnavailable } from '../../src/storage/store.ts'
 import type { StoreData } from './store-data.ts'
 import { aClient, anAccess, DAY, MINUTE, NOW } from './store-rows.ts'
 

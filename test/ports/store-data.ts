@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect } from 'vitest'
 import type { Grant } from '../../src/domain/grant.ts'
-import type { AccessRow, CodeRow, CredentialRow, Store } from '../../src/storage/store.ts'
+import type { AccessRow, CodeRow, CredentialRow } from '../../src/storage/records.ts'
+import type { Store } from '../../src/storage/store.ts'
 import { aCode, aCredential, aGrant, anAccess, NOW } from './store-rows.ts'
 
 /** A store on data of its own. `reopen` closes it and opens the same data again; `dispose` closes and removes it. */

@@ -1,7 +1,7 @@
 import type { Client } from '../../src/domain/client.ts'
 import type { Grant } from '../../src/domain/grant.ts'
 import { newId } from '../../src/domain/token.ts'
-import type { AccessRow, CodeRow, CredentialRow } from '../../src/storage/store.ts'
+import type { AccessRow, CodeRow, CredentialRow } from '../../src/storage/records.ts'
 
 /** When everything happens, ms since 1970; the lengths of time are in ms, too. */
 export const NOW = 1_800_000_000_000

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { UpstreamClientRow } from '../../src/storage/store.ts'
+import type { UpstreamClientRow } from '../../src/storage/records.ts'
 import type { StoreData } from './store-data.ts'
 import { aClient, CALLERS, DAY, MINUTE, NOW, parallel, tally } from './store-rows.ts'
 
