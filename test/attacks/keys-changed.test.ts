@@ -12,12 +12,16 @@ import { ALICE, passwordProviders } from '../fixtures/password-provider.ts'
 const directory = mkdtempSync(join(tmpdir(), 'gatehouse-keys-'))
 afterEach(() => rmSync(directory, { recursive: true, force: true }))
 
-it('B287 a sign-in that is under way goes on after a new key; without its old one it ends with a page, and begins anew', async () => {
-  const base: GatewayYaml = {
+async function configuration(): Promise<GatewayYaml> {
+  return {
     database: `sqlite:${join(directory, 'gatehouse.db')}`,
     providers: await passwordProviders(),
     routes: { '/mcp': { upstream: 'http://127.0.0.1:9/mcp', sign_in: 'home' } },
   }
+}
+
+it('B287 a sign-in that is under way goes on after a new key; without its old one it ends with a page, and begins anew', async () => {
+  const base = await configuration()
   const [old, next] = [newEncryptionKey(), newEncryptionKey()].map((key) => key.reveal())
   const first = await startTestGateway({ ...base, encryption_keys: [old] })
   const { issuer } = first
@@ -42,11 +46,7 @@ it('B287 a sign-in that is under way goes on after a new key; without its old on
 })
 
 it('B286 a client whose user was sealed with a key that was taken out is told to sign in anew, not that the gateway failed', async () => {
-  const base: GatewayYaml = {
-    database: `sqlite:${join(directory, 'gatehouse.db')}`,
-    providers: await passwordProviders(),
-    routes: { '/mcp': { upstream: 'http://127.0.0.1:9/mcp', sign_in: 'home' } },
-  }
+  const base = await configuration()
   const [old, next] = [newEncryptionKey(), newEncryptionKey()].map((key) => key.reveal())
   const first = await startTestGateway({ ...base, encryption_keys: [old] })
   const { issuer } = first

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { startTestGateway, type TestGateway } from '../fixtures/gateway.ts'
-import { type LedgerProvider, startLedgerProvider } from '../fixtures/ledger-provider.ts'
+import { type LedgerProvider, revocationAt, startLedgerProvider } from '../fixtures/ledger-provider.ts'
 import { callRoute, type KnownClient, obtainTokens, register, revoke, type Tokens } from '../fixtures/oauth-requests.ts'
 import { type PlainServer, startPlainServer } from '../fixtures/plain-server.ts'
 
@@ -29,17 +29,8 @@ beforeEach(async () => {
     mostAtOnce = Math.max(mostAtOnce, waiting.length)
   })
   server = await startPlainServer((_request, response) => void response.end('{}'))
-  const revocation = {
-    url: revocations.url,
-    method: 'POST',
-    authentication: 'client_secret_post',
-    format: 'form',
-    headers: {},
-    parameters: { token: '{token}' },
-    ends: 'tokens',
-  }
   gateway = await startTestGateway({
-    providers: { corp: { ...provider.yaml, revocation } },
+    providers: { corp: { ...provider.yaml, revocation: revocationAt(revocations.url) } },
     routes: { '/mcp': { upstream: server.url, sign_in: 'corp', credential: { kind: 'provider-token' } } },
   })
   client = await register(gateway.issuer)

@@ -2,7 +2,7 @@ import { text } from 'node:stream/consumers'
 import Database from 'better-sqlite3'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { startTestGateway, type TestGateway } from '../fixtures/gateway.ts'
-import { type LedgerProvider, startLedgerProvider } from '../fixtures/ledger-provider.ts'
+import { type LedgerProvider, revocationAt, startLedgerProvider } from '../fixtures/ledger-provider.ts'
 import { installMovableClock, type MovableClock } from '../fixtures/movable-clock.ts'
 import { callRoute, obtainTokens, register, revoke } from '../fixtures/oauth-requests.ts'
 import { type PlainServer, startPlainServer } from '../fixtures/plain-server.ts'
@@ -26,17 +26,8 @@ beforeEach(async () => {
     response.end()
   })
   server = await startPlainServer((_request, response) => void response.end('{}'))
-  const revocation = {
-    url: revocations.url,
-    method: 'POST',
-    authentication: 'client_secret_post',
-    format: 'form',
-    headers: {},
-    parameters: { token: '{token}' },
-    ends: 'tokens',
-  }
   gateway = await startTestGateway({
-    providers: { corp: { ...provider.yaml, revocation } },
+    providers: { corp: { ...provider.yaml, revocation: revocationAt(revocations.url) } },
     routes: { '/mcp': { upstream: server.url, sign_in: 'corp', credential: { kind: 'provider-token' } } },
   })
 })
